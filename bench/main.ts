@@ -1,0 +1,141 @@
+/**
+ * `deno task bench`: measures the service beside a bare Deno fan-out in one run and prints the ratios, which travel better
+ * than the figures. It judges nothing: it ends with 0 unless something broke.
+ *
+ *     deno task bench [--rounds 3] [--secs 4] [--quick] [--sync full|normal] [--json]
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import { compileFanload, type Load, runFanload } from "./fanload.ts";
+import { loadTable, ratiosOf, ratioTable, type Result } from "./report.ts";
+import { type Scenario, SCENARIOS } from "./scenarios.ts";
+import { createRooms, type ServerName, SERVERS, startServer } from "./server.ts";
+
+interface Options {
+  readonly rounds: number;
+  readonly secs: number;
+  readonly warm: number;
+  readonly sync: "full" | "normal" | undefined;
+  readonly json: boolean;
+  /** Server on core 0, client on core 1. */
+  readonly pinned: boolean;
+  /** What is measured in the service's place. */
+  readonly substitute: string | undefined;
+}
+
+const interrupted = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) {
+  Deno.addSignalListener(name, () => interrupted.abort(new Error(`Interrupted by ${name}`)));
+}
+
+try {
+  const options = await readOptions(Deno.args);
+  const results = await measure(options);
+  const ratios = ratiosOf(results);
+  if (options.json) {
+    const runs = results.map(({ scenario, loads }) => ({ scenario: scenario.name, ...loads }));
+    print(JSON.stringify({ deno: Deno.version.deno, ...options, runs, ratios }, null, 2));
+  } else {
+    print(`${describe(options)}\n\n${loadTable(results)}\n\n${ratioTable(ratios)}`);
+  }
+  Deno.exit(0);
+} catch (error) {
+  note(error instanceof Error ? error.message : String(error));
+  Deno.exit(1);
+}
+
+async function readOptions(args: string[]): Promise<Options> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      rounds: { type: "string" },
+      secs: { type: "string" },
+      quick: { type: "boolean", default: false },
+      sync: { type: "string" },
+      json: { type: "boolean", default: false },
+    },
+  });
+  const { quick, sync, json } = values;
+  const rounds = Number(values.rounds ?? (quick ? 1 : 3));
+  const secs = Number(values.secs ?? (quick ? 1 : 4));
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds: a whole number from 1");
+  if (!(secs > 0)) throw new Error("--secs: seconds, more than 0");
+  if (sync !== undefined && sync !== "full" && sync !== "normal") throw new Error("--sync: full or normal");
+  const pinned = await canPin();
+  const substitute = Deno.env.get("BENCH_SERVICE_CMD") || undefined;
+  return { rounds, secs, warm: quick ? 0.5 : 1, sync, json, pinned, substitute };
+}
+
+function describe({ rounds, secs, sync, pinned, substitute }: Options): string {
+  return [
+    `Deno ${Deno.version.deno}, medians of ${rounds} x ${secs} s, a fresh server each; the machine's noise is in the column "rounds".`,
+    pinned ? "Server pinned to core 0, client to core 1." : "NOT pinned to cores: needs taskset and two cores.",
+    ...(sync ? [`SQLite synchronous=${sync}.`] : []),
+    ...(substitute ? [`In the service's place: ${substitute}`] : []),
+  ].join("\n");
+}
+
+async function measure(options: Options): Promise<Result[]> {
+  await compileFanload();
+  const results: Result[] = [];
+  for (const scenario of SCENARIOS) {
+    const loads: Record<ServerName, Load[]> = { bare: [], service: [] };
+    for (let round = 1; round <= options.rounds; round++) {
+      for (const name of round % 2 === 1 ? SERVERS : SERVERS.toReversed()) {
+        note(`${scenario.name}: ${name}, round ${round} of ${options.rounds}`);
+        loads[name].push(await measureOnce(scenario, name, options));
+      }
+    }
+    results.push({ scenario, loads });
+  }
+  return results;
+}
+
+async function measureOnce(scenario: Scenario, name: ServerName, options: Options): Promise<Load> {
+  const { clients, rooms, senders } = scenario;
+  const { sync, pinned } = options;
+  const { signal } = interrupted;
+  await using server = await startServer(name, { sync, prefix: pinTo(0, pinned), signal });
+  try {
+    await createRooms(server, rooms);
+    const { port, pid } = server;
+    const { warm, secs } = senders > 0 ? options : { warm: 0, secs: 0.5 };
+    return await runFanload({ port, pid, clients, rooms, senders, warm, secs, prefix: pinTo(1, pinned), signal });
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`${reason}\nThe ${name} server said:\n${await server.lastWords() || "(nothing)"}`, {
+      cause: error,
+    });
+  }
+}
+
+function pinTo(core: number, pinned: boolean): string[] {
+  return pinned ? ["taskset", "-c", String(core)] : [];
+}
+
+async function canPin(): Promise<boolean> {
+  const [command = "", ...args] = [...pinTo(0, true), ...pinTo(1, true), "true"];
+  try {
+    return (await new Deno.Command(command, { args, stdout: "null", stderr: "null" }).output()).success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Results, on standard output. */
+function print(text: string): void {
+  writeAll(Deno.stdout, text);
+}
+
+/** Progress and complaints, on standard error. */
+function note(text: string): void {
+  writeAll(Deno.stderr, text);
+}
+
+function writeAll(out: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  let bytes = new TextEncoder().encode(`${text}\n`);
+  while (bytes.length > 0) bytes = bytes.subarray(out.writeSync(bytes));
+}

@@ -1,0 +1,63 @@
+/**
+ * Who is typing in a channel, and when it ends.
+ *
+ * @module
+ */
+
+import type { Seat } from "../phoenix/channel.ts";
+
+/** After this long without a new `typing` it is over. */
+const TYPING_MS = 10_000;
+/** A repeat sooner than this prolongs the typing without telling the others again. */
+const REPEAT_MS = 3_000;
+
+interface Typist {
+  readonly seat: Seat;
+  readonly announcedAt: number;
+  expiresAt: number;
+}
+
+/** Says `user_typing` and `user_stopped_typing` to everyone but the seat that types. */
+export type Announce = (event: "user_typing" | "user_stopped_typing", userId: string, except: Seat) => void;
+
+/** One entry a user; each start, which may be announced again while it lasts, has its one end. */
+export class Typing {
+  readonly #typists = new Map<string, Typist>();
+  readonly #announce: Announce;
+  readonly #now: () => number;
+
+  constructor(announce: Announce, now: () => number = Date.now) {
+    this.#announce = announce;
+    this.#now = now;
+  }
+
+  /** The client at this seat types. */
+  start(seat: Seat): void {
+    const { userId } = seat.identity;
+    const now = this.#now();
+    const expiresAt = now + TYPING_MS;
+    const typist = this.#typists.get(userId);
+    if (typist && now - typist.announcedAt < REPEAT_MS) {
+      typist.expiresAt = expiresAt;
+      return;
+    }
+    this.#typists.set(userId, { seat, announcedAt: now, expiresAt });
+    this.#announce("user_typing", userId, seat);
+  }
+
+  /** The user has stopped, sent the message or left; `at` narrows it to the seat that leaves. */
+  stop(userId: string, at?: Seat): void {
+    const typist = this.#typists.get(userId);
+    if (!typist || (at && typist.seat !== at)) return;
+    this.#typists.delete(userId);
+    this.#announce("user_stopped_typing", userId, typist.seat);
+  }
+
+  /** Ends what was not renewed in time. */
+  sweep(): void {
+    const now = this.#now();
+    for (const [userId, { expiresAt }] of this.#typists) {
+      if (expiresAt <= now) this.stop(userId);
+    }
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * Chooses the store adapter by URL.
+ *
+ * @module
+ */
+
+import { ChatError } from "../errors.ts";
+import { SqliteStore } from "./sqlite_store.ts";
+import type { Store } from "./store.ts";
+
+/** Where messages are kept. */
+export interface StoreOptions {
+  /** `memory:` or `sqlite:<path>`. */
+  readonly url: string;
+  readonly synchronous: "full" | "normal";
+}
+
+/** Opens the store that the URL names and makes the folder of its file; rejects with `unavailable` and the reason. */
+export async function openStore({ url, synchronous }: StoreOptions): Promise<Store> {
+  if (url === "memory:") return SqliteStore.inMemory();
+  const path = url.slice("sqlite:".length);
+  const folder = path.replace(/[^/\\]*$/, "");
+  if (folder !== "") await makeFolder(folder);
+  return await SqliteStore.open({ path, synchronous });
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true });
+  } catch (cause) {
+    throw new ChatError("unavailable", "The folder of the database cannot be made.", { cause });
+  }
+}

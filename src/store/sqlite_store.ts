@@ -1,0 +1,159 @@
+/**
+ * The embedded store: SQLite in WAL mode, group commit, reads on the spot.
+ *
+ * @module
+ */
+
+import { ChatError } from "../errors.ts";
+import type { SqliteOptions } from "./sqlite_connection.ts";
+import { SqliteDatabase, type SqliteWrites, type WriteOperation } from "./sqlite_database.ts";
+import { type SqliteWriter, SqliteWriterThread } from "./sqlite_writer.ts";
+import type {
+  Appended,
+  Channel,
+  ChannelDraft,
+  ChannelPatch,
+  History,
+  HistoryQuery,
+  Message,
+  MessageDraft,
+  Store,
+} from "./store.ts";
+
+interface Waiting {
+  readonly operation: WriteOperation;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: ChatError) => void;
+}
+
+/** Writes that may wait for the disk; one more is refused with `unavailable`. */
+const MAX_WAITING = 5_000;
+/** Writes that share a transaction at the most. */
+const MAX_BATCH = 500;
+
+/**
+ * Reads inline (tens of microseconds; WAL readers never wait for the writer) and writes in batches: what arrives while a transaction is being
+ * committed shares the next one, so a slow disk makes larger batches, not a longer queue.
+ */
+export class SqliteStore implements Store {
+  readonly #reader: SqliteDatabase;
+  readonly #writer: SqliteWriter;
+  readonly #waiting: Waiting[] = [];
+  #writing: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(reader: SqliteDatabase, writer: SqliteWriter) {
+    this.#reader = reader;
+    this.#writer = writer;
+  }
+
+  /** Opens or creates the file; rejects with `unavailable` and the reason where that cannot be done. */
+  static async open(options: SqliteOptions): Promise<SqliteStore> {
+    const writer = await SqliteWriterThread.open(options);
+    try {
+      return new SqliteStore(new SqliteDatabase({ ...options, readOnly: true }), writer);
+    } catch (error) {
+      await writer[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** The same in memory, on one connection and without a thread: gone when the process ends. */
+  static inMemory(now: () => number = Date.now): SqliteStore {
+    const database = new SqliteDatabase({ path: ":memory:", synchronous: "normal" }, now);
+    return new SqliteStore(database, {
+      write: (operations) => Promise.resolve(database.write(operations)),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    });
+  }
+
+  createChannel(draft: ChannelDraft): Promise<Channel> {
+    return this.#write("createChannel", draft);
+  }
+
+  updateChannel(id: string, patch: ChannelPatch): Promise<Channel> {
+    return this.#write("updateChannel", id, patch);
+  }
+
+  deleteChannel(id: string): Promise<Channel> {
+    return this.#write("deleteChannel", id);
+  }
+
+  append(draft: MessageDraft): Promise<Appended> {
+    return this.#write("append", draft);
+  }
+
+  sweep(): Promise<boolean> {
+    return this.#write("sweep");
+  }
+
+  ping(): Promise<void> {
+    return this.#write("ping");
+  }
+
+  // deno-lint-ignore require-await -- what the reader throws must be a rejection
+  async listChannels(query: { limit: number; after?: string }): Promise<{ channels: Channel[]; hasMore: boolean }> {
+    return this.#reader.listChannels(query);
+  }
+
+  // deno-lint-ignore require-await -- what the reader throws must be a rejection
+  async getChannel(id: string): Promise<Channel> {
+    return this.#reader.getChannel(id);
+  }
+
+  // deno-lint-ignore require-await -- what the reader throws must be a rejection
+  async getMessage(channelId: string, id: string): Promise<Message> {
+    return this.#reader.getMessage(channelId, id);
+  }
+
+  // deno-lint-ignore require-await -- what the reader throws must be a rejection
+  async history(channelId: string, query: HistoryQuery): Promise<History> {
+    return this.#reader.history(channelId, query);
+  }
+
+  // deno-lint-ignore require-await -- what the reader throws must be a rejection
+  async changes(channelId: string, query: { after: number; limit: number }): Promise<History> {
+    return this.#reader.changes(channelId, query);
+  }
+
+  /** Commits what is waiting, then closes. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#writing;
+    await this.#writer[Symbol.asyncDispose]();
+    this.#reader[Symbol.dispose]();
+  }
+
+  #write<Name extends keyof SqliteWrites>(
+    name: Name,
+    ...args: Parameters<SqliteWrites[Name]>
+  ): Promise<ReturnType<SqliteWrites[Name]>> {
+    if (this.#closing) return Promise.reject(new ChatError("unavailable", "The storage is closed."));
+    if (this.#waiting.length >= MAX_WAITING) {
+      const message = "Too many writes are waiting for the disk.";
+      return Promise.reject(new ChatError("unavailable", message, { retryAfterMs: 1_000 }));
+    }
+    return new Promise((resolve, reject) => {
+      const operation = { name, args } as WriteOperation;
+      this.#waiting.push({ operation, resolve: resolve as (value: unknown) => void, reject });
+      this.#writing ??= this.#commit();
+    });
+  }
+
+  async #commit(): Promise<void> {
+    await Promise.resolve(); // what this turn still writes joins the first batch
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, MAX_BATCH);
+      const results = await this.#writer.write(batch.map(({ operation }) => operation));
+      for (const [index, { resolve, reject }] of batch.entries()) {
+        const result = results[index];
+        if (result && "value" in result) resolve(result.value);
+        else reject(result?.error ?? new ChatError("unavailable", "The storage gave no answer."));
+      }
+    }
+    this.#writing = undefined;
+  }
+}

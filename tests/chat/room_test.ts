@@ -1,0 +1,395 @@
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { messagePayload, timestamp } from "../../src/chat/payload.ts";
+import { roomRouter } from "../../src/chat/room.ts";
+import { ChatError } from "../../src/errors.ts";
+import type { Member } from "../../src/phoenix/channel.ts";
+import { assertRefused } from "../store/support/assert_refused.ts";
+import { ChatWith, type ChatWithOptions, read, type Welcome } from "./support/chat_with.ts";
+import { FakeSeat } from "./support/fake_seat.ts";
+
+/** A member of a room. */
+interface Joined {
+  readonly seat: FakeSeat;
+  readonly member: Member;
+  readonly welcome: Welcome;
+}
+
+/** The rooms of one test, left at its end. */
+class Rooms implements AsyncDisposable {
+  readonly opened: ChatWith;
+  readonly #members = new Set<Member>();
+
+  private constructor(opened: ChatWith) {
+    this.opened = opened;
+  }
+
+  static async open(options: ChatWithOptions = {}): Promise<Rooms> {
+    return new Rooms(await ChatWith.open(options));
+  }
+
+  async join(userId: string, payload: unknown = {}, channelId = "a"): Promise<Joined> {
+    const seat = new FakeSeat(userId, channelId);
+    const join = roomRouter(this.opened.chat)(seat.topic);
+    if (!join) throw new Error("no room");
+    const member = await join(seat, payload);
+    this.#members.add(member);
+    seat.onClose = () => this.leave(member, "closed");
+    return { seat, member, welcome: read(member.welcome) };
+  }
+
+  leave(member: Member, reason: "left" | "closed"): void {
+    if (this.#members.delete(member)) member.leave(reason);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const member of this.#members) this.leave(member, "left");
+    await this.opened[Symbol.asyncDispose]();
+  }
+}
+
+// Joining
+
+Deno.test("roomRouter() has a room for each text channel and for nothing else", async () => {
+  await using rooms = await Rooms.open();
+  const route = roomRouter(rooms.opened.chat);
+  for (const topic of ["text_channel:a", "text_channel:", "text_channel:no such"]) {
+    assertEquals(typeof route(topic), "function", topic);
+  }
+  for (const topic of ["", "a", "text_channel", "Text_channel:a", "voice_channel:a", "__proto__", " text_channel:a"]) {
+    assertEquals(route(topic), undefined, topic);
+  }
+});
+
+Deno.test("Room join is answered with messages, head_seq, epoch and channel", async () => {
+  await using rooms = await Rooms.open();
+  await rooms.opened.say("alice", "hi");
+  const { welcome } = await rooms.join("bob");
+  const { messages, epoch } = await rooms.opened.store.history("a", { limit: 50 });
+  assertEquals<unknown>(welcome.messages, messages.map(messagePayload));
+  assertEquals([welcome.head_seq, welcome.epoch, welcome.channel.id], [1, epoch, "a"]);
+});
+
+Deno.test("Room join gives the newest 50 messages, oldest first", async () => {
+  await using rooms = await Rooms.open();
+  for (let n = 1; n <= 60; n++) await rooms.opened.say("alice", String(n));
+  const { welcome } = await rooms.join("bob");
+  assertEquals(welcome.messages.map(({ seq }) => seq), Array.from({ length: 50 }, (_, n) => 11 + n));
+});
+
+Deno.test("Room join gives as many messages as limit says", async () => {
+  await using rooms = await Rooms.open();
+  for (let n = 1; n <= 5; n++) await rooms.opened.say("alice", String(n));
+  for (const limit of [0, 3]) {
+    assertEquals((await rooms.join("bob", { limit })).welcome.messages.length, limit);
+  }
+});
+
+for (const limit of [-1, 101, 1.5, "10"]) {
+  Deno.test(`Room join with limit ${JSON.stringify(limit)} is refused as invalid`, async () => {
+    await using rooms = await Rooms.open();
+    await assertRefused("invalid", () => rooms.join("bob", { limit }));
+    assertEquals(rooms.opened.chat.activeChannels, 0);
+  });
+}
+
+Deno.test("Room join with bytes or null for a payload gives what an empty object does", async () => {
+  await using rooms = await Rooms.open();
+  await rooms.opened.say("alice", "hi");
+  for (const payload of [new Uint8Array([1]), null]) {
+    assertEquals((await rooms.join("bob", payload)).welcome.messages.length, 1);
+  }
+});
+
+for (const id of ["", "a b", "a/b", "a".repeat(65), "ä", "a\n", "*", "a:b"]) {
+  Deno.test(`Room join of the malformed channel id ${JSON.stringify(id)} is refused as invalid`, async () => {
+    await using rooms = await Rooms.open({ adHocChannels: true });
+    await assertRefused("invalid", () => rooms.join("bob", {}, id));
+  });
+}
+
+Deno.test("Room join of a channel that does not exist is refused as not_found", async () => {
+  await using rooms = await Rooms.open();
+  await assertRefused("not_found", () => rooms.join("bob", {}, "nowhere"));
+});
+
+Deno.test("Room join makes the channel where channels are made ad hoc, whatever it is called", async () => {
+  await using rooms = await Rooms.open({ adHocChannels: true });
+  for (const id of ["new", "__proto__", "constructor", "toString"]) {
+    assertEquals((await rooms.join("bob", {}, id)).welcome.channel.id, id);
+  }
+});
+
+// new_message
+
+Deno.test("Room new_message is answered with id, seq and timestamp of the stored message", async () => {
+  await using rooms = await Rooms.open();
+  const { member } = await rooms.join("alice");
+  const reply = await member.handle("new_message", { content: "hi" });
+  const [message] = (await rooms.opened.store.history("a", { limit: 1 })).messages;
+  assertEquals(reply, { id: message?.id, seq: 1, timestamp: timestamp(message?.createdAt ?? 0) });
+});
+
+Deno.test("Room new_message is answered with the nonce it came with", async () => {
+  await using rooms = await Rooms.open();
+  const { member } = await rooms.join("alice");
+  const reply = await member.handle("new_message", { content: "hi", nonce: "n" });
+  assertEquals((reply as Record<string, unknown>).nonce, "n");
+});
+
+Deno.test("Room new_message of a nonce again is answered as before", async () => {
+  await using rooms = await Rooms.open();
+  const [alice, bob] = [await rooms.join("alice"), await rooms.join("bob")];
+  const reply = await alice.member.handle("new_message", { content: "hi", nonce: "n" });
+  assertEquals(await alice.member.handle("new_message", { content: "hi", nonce: "n" }), reply);
+  assertEquals(bob.seat.seqs, [1]);
+});
+
+Deno.test("Room new_message of a nonce with other content is refused as conflict", async () => {
+  await using rooms = await Rooms.open();
+  const { member } = await rooms.join("alice");
+  await member.handle("new_message", { content: "hi", nonce: "n" });
+  await assertRefused("conflict", () => member.handle("new_message", { content: "ho", nonce: "n" }));
+});
+
+Deno.test("Room new_message reaches all, its sender too", async () => {
+  await using rooms = await Rooms.open();
+  const members = [await rooms.join("alice"), await rooms.join("bob")];
+  await members[0]?.member.handle("new_message", { content: "hi" });
+  const [message] = (await rooms.opened.store.history("a", { limit: 1 })).messages;
+  for (const { seat } of members) {
+    assertEquals<unknown>(seat.of("new_message"), message ? [messagePayload(message)] : []);
+  }
+});
+
+Deno.test("Room new_message has reached its sender when it is answered", async () => {
+  await using rooms = await Rooms.open();
+  const { seat, member } = await rooms.join("alice");
+  const sending = member.handle("new_message", { content: "hi" });
+  assertEquals(seat.seqs, []);
+  await sending;
+  assertEquals(seat.seqs, [1]);
+});
+
+Deno.test("Room new_message is its identity's, whatever user_id the payload claims", async () => {
+  await using rooms = await Rooms.open();
+  const { seat, member } = await rooms.join("alice");
+  await member.handle("new_message", { content: "hi", user_id: "eve", userId: "eve", id: "x", seq: 99 });
+  const [message] = seat.of("new_message");
+  assertEquals([message?.user_id, message?.seq], ["alice", 1]);
+});
+
+Deno.test("Room new_message goes to its own channel, whatever channel_id the payload claims", async () => {
+  await using rooms = await Rooms.open();
+  const [here, there] = [await rooms.join("alice"), await rooms.join("alice", {}, "b")];
+  await here.member.handle("new_message", { content: "hi", channel_id: "b", channelId: "b" });
+  await there.member.handle("new_message", { content: "fence" });
+  assertEquals(there.seat.of("new_message").map(({ content }) => content), ["fence"]);
+});
+
+Deno.test("Room new_message pushes that do not wait for one another keep their order", async () => {
+  await using rooms = await Rooms.open();
+  const { seat, member } = await rooms.join("alice");
+  const contents = Array.from({ length: 50 }, (_, n) => String(n));
+  await Promise.all(contents.map((content) => member.handle("new_message", { content })));
+  assertEquals(seat.of("new_message").map(({ content }) => content), contents);
+});
+
+const BAD_MESSAGES: Readonly<Record<string, unknown>> = {
+  "null": null,
+  "bytes": new Uint8Array([1]),
+  "an array": [],
+  "a text": "hi",
+  "no content": {},
+  "empty content": { content: "" },
+  "blank content": { content: " \n" },
+  "content that is no text": { content: 7 },
+  "a lone surrogate": { content: "\uD83D" },
+  "4,001 emoji": { content: "😀".repeat(4_001) },
+  "an empty nonce": { content: "hi", nonce: "" },
+  "a nonce that is null": { content: "hi", nonce: null },
+};
+for (const [kind, payload] of Object.entries(BAD_MESSAGES)) {
+  Deno.test(`Room new_message with ${kind} is refused as invalid and stored nowhere`, async () => {
+    await using rooms = await Rooms.open();
+    const { seat, member } = await rooms.join("alice");
+    await assertRefused("invalid", () => member.handle("new_message", payload));
+    await member.handle("new_message", { content: "fence" });
+    assertEquals(seat.of("new_message").map(({ content }) => content), ["fence"]);
+  });
+}
+
+Deno.test("Room new_message is refused as unavailable while the store is away, and nobody hears of it", async () => {
+  let away = true;
+  const error = new ChatError("unavailable", "The disk is full.");
+  await using rooms = await Rooms.open({
+    store: (store) => ({ append: (draft) => away ? Promise.reject(error) : store.append(draft) }),
+  });
+  const { seat, member } = await rooms.join("alice");
+  await assertRefused("unavailable", () => member.handle("new_message", { content: "lost" }), "The disk is full.");
+  away = false;
+  await member.handle("new_message", { content: "fence" });
+  assertEquals(seat.of("new_message").map(({ content }) => content), ["fence"]);
+});
+
+Deno.test("Room new_message is refused as not_found when the channel is gone", async () => {
+  await using rooms = await Rooms.open();
+  const { member } = await rooms.join("alice");
+  await rooms.opened.store.deleteChannel("a");
+  await assertRefused("not_found", () => member.handle("new_message", { content: "hi" }));
+});
+
+Deno.test("Room new_message that fails in an unforeseen way rejects with what was thrown", async () => {
+  await using rooms = await Rooms.open({ store: () => ({ append: () => Promise.reject(new TypeError("a bug")) }) });
+  const { member } = await rooms.join("alice");
+  await assertRejects(() => member.handle("new_message", { content: "hi" }), TypeError, "a bug");
+});
+
+// Typing
+
+Deno.test("Room typing is answered with an empty object and told to all but its sender", async () => {
+  await using rooms = await Rooms.open();
+  const [alice, bob] = [await rooms.join("alice"), await rooms.join("bob")];
+  assertEquals(await alice.member.handle("typing", {}), {});
+  assertEquals(bob.seat.of("user_typing"), [{ user_id: "alice" }]);
+  assertEquals(alice.seat.of("user_typing"), []);
+});
+
+Deno.test("Room stop_typing is answered with an empty object and told to all but its sender", async () => {
+  await using rooms = await Rooms.open();
+  const [alice, bob] = [await rooms.join("alice"), await rooms.join("bob")];
+  await alice.member.handle("typing", {});
+  assertEquals(await alice.member.handle("stop_typing", {}), {});
+  assertEquals(bob.seat.of("user_stopped_typing"), [{ user_id: "alice" }]);
+  assertEquals(alice.seat.of("user_stopped_typing"), []);
+});
+
+Deno.test("Room stop_typing of someone who does not type is answered and told to nobody", async () => {
+  await using rooms = await Rooms.open();
+  const [alice, bob] = [await rooms.join("alice"), await rooms.join("bob")];
+  assertEquals(await alice.member.handle("stop_typing", {}), {});
+  assertEquals(bob.seat.of("user_stopped_typing"), []);
+});
+
+Deno.test("Room typing is its identity's, whatever user_id the payload claims", async () => {
+  await using rooms = await Rooms.open();
+  const [alice, bob] = [await rooms.join("alice"), await rooms.join("bob")];
+  await alice.member.handle("typing", { user_id: "eve" });
+  assertEquals(bob.seat.of("user_typing"), [{ user_id: "alice" }]);
+});
+
+Deno.test("Room typing and stop_typing take any payload", async () => {
+  await using rooms = await Rooms.open();
+  const { member } = await rooms.join("alice");
+  for (const payload of [null, [], "x", 1, new Uint8Array([1])]) {
+    for (const event of ["typing", "stop_typing"]) assertEquals(await member.handle(event, payload), {});
+  }
+});
+
+Deno.test("Room typing ends with the author's message", async () => {
+  await using rooms = await Rooms.open();
+  const [alice, bob] = [await rooms.join("alice"), await rooms.join("bob")];
+  await alice.member.handle("typing", {});
+  await alice.member.handle("new_message", { content: "hi" });
+  assertEquals(bob.seat.of("user_stopped_typing"), [{ user_id: "alice" }]);
+});
+
+Deno.test("Room typing does not end with a message that is refused", async () => {
+  await using rooms = await Rooms.open();
+  const [alice, bob] = [await rooms.join("alice"), await rooms.join("bob")];
+  await alice.member.handle("typing", {});
+  await assertRefused("invalid", () => alice.member.handle("new_message", { content: "" }));
+  assertEquals(bob.seat.of("user_stopped_typing"), []);
+});
+
+Deno.test("Room typing ends when its sender leaves", async () => {
+  await using rooms = await Rooms.open();
+  const [alice, bob] = [await rooms.join("alice"), await rooms.join("bob")];
+  await alice.member.handle("typing", {});
+  rooms.leave(alice.member, "left");
+  assertEquals(bob.seat.of("user_stopped_typing"), [{ user_id: "alice" }]);
+});
+
+// ping and the rest
+
+const ECHOES: readonly unknown[] = [{}, { a: [1, { b: null }] }, [], [1, "2"], "text", 7, true, null];
+for (const payload of ECHOES) {
+  Deno.test(`Room ping is answered with its payload: ${JSON.stringify(payload)}`, async () => {
+    await using rooms = await Rooms.open();
+    const { member } = await rooms.join("alice");
+    assertEquals(await member.handle("ping", payload), payload);
+  });
+}
+
+Deno.test("Room ping is answered with its bytes", async () => {
+  await using rooms = await Rooms.open();
+  const { member } = await rooms.join("alice");
+  assertEquals(await member.handle("ping", new Uint8Array([0, 255])), new Uint8Array([0, 255]));
+});
+
+Deno.test("Room ping of more than 64 levels is refused as invalid", async () => {
+  await using rooms = await Rooms.open();
+  const { member } = await rooms.join("alice");
+  const levels = (count: number) => JSON.parse("[".repeat(count) + "]".repeat(count));
+  assertEquals(await member.handle("ping", levels(64)), levels(64));
+  await assertRefused("invalid", () => member.handle("ping", levels(100)), "64 levels");
+});
+
+Deno.test("Room ping reaches nobody else", async () => {
+  await using rooms = await Rooms.open();
+  const [alice, bob] = [await rooms.join("alice"), await rooms.join("bob")];
+  const before = bob.seat.heard.filter(({ event }) => !event.startsWith("presence")).length;
+  await alice.member.handle("ping", { a: 1 });
+  assertEquals(bob.seat.heard.filter(({ event }) => !event.startsWith("presence")).length, before);
+});
+
+const STRANGE_EVENTS = [
+  "",
+  "no_such_event",
+  "NEW_MESSAGE",
+  "new_message ",
+  "user_typing",
+  "channel_updated",
+  "__proto__",
+  "constructor",
+  "toString",
+  "hasOwnProperty",
+  "handle",
+  "leave",
+  "welcome",
+  "null",
+];
+for (const event of STRANGE_EVENTS) {
+  Deno.test(`Room refuses the event ${JSON.stringify(event)} as unknown_event`, async () => {
+    await using rooms = await Rooms.open();
+    const { member } = await rooms.join("alice");
+    await assertRefused("unknown_event", () => member.handle(event, {}));
+  });
+}
+
+// Leaving
+
+Deno.test("Room leave() ends what its seat hears", async () => {
+  await using rooms = await Rooms.open();
+  const [alice, bob] = [await rooms.join("alice"), await rooms.join("bob")];
+  rooms.leave(bob.member, "left");
+  await alice.member.handle("new_message", { content: "hi" });
+  assertEquals([alice.seat.seqs, bob.seat.seqs], [[1], []]);
+});
+
+Deno.test("Room new_message under way when its sender leaves is stored and told to the others", async () => {
+  await using rooms = await Rooms.open();
+  const [alice, bob] = [await rooms.join("alice"), await rooms.join("bob")];
+  const sending = alice.member.handle("new_message", { content: "bye" });
+  rooms.leave(alice.member, "left");
+  const reply = await sending as Record<string, unknown>;
+  assertMatch(String(reply.id), /^[0-9A-Z]{26}$/);
+  assertEquals(bob.seat.seqs, [1]);
+});
+
+Deno.test("Room seat is closed when the channel is deleted", async () => {
+  await using rooms = await Rooms.open();
+  const { seat } = await rooms.join("alice");
+  await rooms.opened.chat.deleteChannel("a");
+  assertEquals(seat.closes, [{ reason: "channel_deleted" }]);
+  assertEquals(rooms.opened.chat.activeChannels, 0);
+});

@@ -1,0 +1,27 @@
+/**
+ * A store that breaks.
+ *
+ * @module
+ */
+
+import type { Store } from "../../src/store/store.ts";
+
+/** Makes a store that rejects everything with `error`, save what `but` does. */
+export function failingStore(error: unknown, but: Partial<Store> = {}): Store {
+  const fail = () => Promise.reject(error);
+  return {
+    listChannels: fail,
+    getChannel: fail,
+    createChannel: fail,
+    updateChannel: fail,
+    deleteChannel: fail,
+    append: fail,
+    getMessage: fail,
+    history: fail,
+    changes: fail,
+    sweep: fail,
+    ping: fail,
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+    ...but,
+  };
+}
