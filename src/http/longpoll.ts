@@ -83,7 +83,7 @@ export class LongPollServer {
         this.#sessions.delete(token);
         clients.remove(opened.connection);
       });
-      return { status: 410, token, messages: [] };
+      return { status: 410, token: numbered(token, 0), messages: [] };
     } catch (error) {
       if (error instanceof ChatError && error.code !== "internal") return { status: 403 };
       throw error;
@@ -171,7 +171,9 @@ class Session implements ClientTransport {
    */
   async poll({ signal }: Request, seen: number | undefined): Promise<Answer> {
     this.#release?.();
-    const again = seen !== undefined && seen < this.#answers ? this.#last : [];
+    // A client that keeps its first token for good is given the first answer twice, and none after it.
+    const lost = seen !== undefined && seen < this.#answers && (seen > 0 || this.#answers === 1);
+    const again = lost ? this.#last : [];
     this.#last = [];
     this.#messages.unshift(...again);
     if (this.#messages.length === 0 && !this.#ended) await this.#wait(signal);
@@ -184,7 +186,7 @@ class Session implements ClientTransport {
       this.#messages = [];
       this.#bytes = this.#largest = 0;
     }
-    return { status: messages.length > 0 ? 200 : 204, token: `${this.#token}~${this.#answers}`, messages };
+    return { status: messages.length > 0 ? 200 : 204, token: numbered(this.#token, this.#answers), messages };
   }
 
   /** Takes the lines of a POST in order; blank ones are nothing, a line of base64 is a binary frame (section 7.4). */
@@ -224,6 +226,11 @@ function sessionTokenOf(request: Request): { token: string | undefined; seen: nu
   const given = request.headers.get("x-phoenix-longpoll-token") ?? searchParamsOf(request).getAll("token").at(-1);
   const [, token = given, seen] = /^([^~]*)~(\d{1,15})$/.exec(given ?? "") ?? [];
   return { token, seen: seen === undefined ? undefined : Number(seen) };
+}
+
+/** A session's token as answer `n` gives it, from 0: what opened the session counts, for the first answer with messages can be lost too. */
+function numbered(token: string, n: number): string {
+  return `${token}~${n}`;
 }
 
 /** The user's token: the first `token` of the query, else the header of phoenix.js 1.8. */

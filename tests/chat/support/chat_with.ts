@@ -35,12 +35,13 @@ export class ChatWith implements AsyncDisposable {
   readonly faults: unknown[] = [];
   readonly clock: { nowMs: number };
   readonly #visits: Visit[] = [];
+  readonly #underWay = new Set<Promise<unknown>>();
 
   private constructor(options: ChatWithOptions) {
     const clock = this.clock = { nowMs: Date.UTC(2026, 0, 1, 12) };
     this.store = SqliteStore.inMemory(() => clock.nowMs);
     this.chat = new Chat({
-      store: options.store ? storeWith(this.store, options.store(this.store)) : this.store,
+      store: options.store ? this.#watched(storeWith(this.store, options.store(this.store))) : this.store,
       adHocChannels: options.adHocChannels ?? false,
       maxListed: 200,
       onFault: (error) => this.faults.push(error),
@@ -78,8 +79,20 @@ export class ChatWith implements AsyncDisposable {
     return (await this.chat.send({ channelId, userId, content })).message.seq;
   }
 
+  /** The same store; what it is still asked for at the end of the test is waited for. */
+  #watched(store: Store): Store {
+    return new Proxy(store, {
+      get: (target, name) => (...args: unknown[]) => {
+        const answer = Reflect.get(target, name)(...args);
+        this.#underWay.add(answer);
+        return answer.finally(() => this.#underWay.delete(answer));
+      },
+    });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const visit of [...this.#visits]) this.leave(visit);
+    await Promise.allSettled(this.#underWay);
     await this.store[Symbol.asyncDispose]();
   }
 }
