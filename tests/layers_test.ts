@@ -22,7 +22,7 @@ const THIRD_PARTY: Record<string, RegExp> = {
   "jose": /^src\/auth\//,
   "@logtape/logtape": /^src\/telemetry\//,
   "@std/ulid": /^src\/store\//,
-  "node:crypto": /^src\/auth\//,
+  "node:crypto": /^src\/(auth|store)\//,
   "node:sqlite": /^src\/store\/sqlite_/,
 };
 

@@ -1,34 +1,38 @@
 /**
- * The rules of the SQLite store as SQL statements, on one connection, synchronous.
+ * The whole SQLite store on one connection, synchronous: its reads, and its writes as operations of a transaction.
  *
  * @module
  */
 
-import type { StatementSync } from "node:sqlite";
-import { decodeTime } from "@std/ulid";
 import { ChatError } from "../errors.ts";
-import { nextUlid } from "./next_ulid.ts";
+import { SqliteChannels, toChannel } from "./sqlite_channels.ts";
 import { attempt, SqliteConnection, type SqliteOptions } from "./sqlite_connection.ts";
-import type {
-  Appended,
-  Channel,
-  ChannelDraft,
-  ChannelPatch,
-  History,
-  HistoryQuery,
-  Message,
-  MessageDraft,
-} from "./store.ts";
+import { SqliteHistory } from "./sqlite_history.ts";
+import { SqliteMessages } from "./sqlite_messages.ts";
+import { SqliteReads } from "./sqlite_reads.ts";
+import { type SearchStep, SqliteSearch } from "./sqlite_search.ts";
+import { SqliteUpkeep } from "./sqlite_upkeep.ts";
+import type { Channel, History, HistoryQuery, Message, ReadState, SearchQuery, Store } from "./store.ts";
 
-/** The writes, each an operation that {@linkcode SqliteDatabase.write} runs in a transaction. */
-export interface SqliteWrites {
-  createChannel(draft: ChannelDraft): Channel;
-  updateChannel(id: string, patch: ChannelPatch): Channel;
-  deleteChannel(id: string): Channel;
-  append(draft: MessageDraft): Appended;
-  sweep(): boolean;
-  ping(): void;
-}
+/** The methods of the port that write, each an operation that {@linkcode SqliteDatabase.write} runs in a transaction. */
+type Writing =
+  | "createChannel"
+  | "updateChannel"
+  | "deleteChannel"
+  | "append"
+  | "editMessage"
+  | "deleteMessages"
+  | "react"
+  | "pin"
+  | "markRead"
+  | "eraseUser"
+  | "sweep"
+  | "ping";
+
+/** The same, synchronous, with `index`: a step of what prepares search. */
+export type SqliteWrites =
+  & { [Name in Writing]: (...args: Parameters<Store[Name]>) => Awaited<ReturnType<Store[Name]>> }
+  & { index(): boolean };
 
 /** A write as data, so that it can cross to another thread. */
 export type WriteOperation = {
@@ -38,24 +42,42 @@ export type WriteOperation = {
 /** What became of one operation: its value, or the error its caller gets. */
 export type WriteResult = { readonly value: unknown } | { readonly error: ChatError };
 
-/** Rows that one sweep removes at the most: a few milliseconds of work. */
-const SWEEP_ROWS = 1_000;
-
-const CHANNEL = "id, name, description, created_at AS createdAt, updated_at AS updatedAt, head_seq AS headSeq, epoch";
-const MESSAGE = "id, user_id AS userId, content, created_at AS createdAt, seq, version, nonce";
-
-type ChannelRow = { key: number; lastMessageId: string | null } & Channel;
-type MessageRow = Omit<Message, "channelId" | "nonce"> & { nonce: string | null };
-
-/** Channels and messages in a database. Everything it throws is a {@linkcode ChatError}; what SQLite said is the `cause`. */
-export class SqliteDatabase implements SqliteWrites, Disposable {
+/** Everything it throws is a {@linkcode ChatError}; what SQLite said is the `cause`. */
+export class SqliteDatabase implements Disposable {
   readonly #connection: SqliteConnection;
-  readonly #now: () => number;
+  readonly #channels: SqliteChannels;
+  readonly #history: SqliteHistory;
+  readonly #messages: SqliteMessages;
+  readonly #reads: SqliteReads;
+  readonly #search: SqliteSearch;
+  readonly #writes: SqliteWrites;
 
   /** Opens or creates the file; see {@linkcode SqliteConnection}. */
   constructor(options: SqliteOptions, now: () => number = Date.now) {
-    this.#connection = new SqliteConnection(options);
-    this.#now = now;
+    const connection = this.#connection = new SqliteConnection(options);
+    const channels = this.#channels = new SqliteChannels(connection, now);
+    const history = this.#history = new SqliteHistory(connection, channels);
+    const search = this.#search = new SqliteSearch(connection);
+    const messages = this.#messages = new SqliteMessages({ connection, channels, history, search, now });
+    const reads = this.#reads = new SqliteReads(connection, channels);
+    const upkeep = new SqliteUpkeep({ connection, messages, search, now });
+    this.#writes = {
+      createChannel: (draft) => channels.create(draft),
+      updateChannel: (id, patch) => channels.update(id, patch),
+      deleteChannel: (id) => channels.delete(id),
+      append: (draft) => messages.append(draft),
+      editMessage: (channelId, id, patch) => messages.edit(channelId, id, patch),
+      deleteMessages: (channelId, ids) => messages.delete(channelId, ids),
+      react: (channelId, id, requests) => messages.react(channelId, id, requests),
+      pin: (channelId, id, pinned) => messages.pin(channelId, id, pinned),
+      markRead: (channelId, userId, seq) => reads.mark(channelId, userId, seq),
+      eraseUser: (userId, after) => upkeep.erase(userId, after),
+      index: () => search.index(),
+      sweep: () => upkeep.sweep(),
+      ping: () => {
+        connection.sql("INSERT OR REPLACE INTO pings (id, at) VALUES (1, ?)").run(now());
+      },
+    };
   }
 
   /**
@@ -78,203 +100,66 @@ export class SqliteDatabase implements SqliteWrites, Disposable {
     }
   }
 
-  #perform({ name, args }: WriteOperation): WriteResult {
-    try {
-      return { value: (this[name] as (...args: unknown[]) => unknown)(...args) };
-    } catch (error) {
-      if (error instanceof ChatError) return { error };
-      throw error;
-    }
-  }
-
-  createChannel({ id, name, description }: ChannelDraft): Channel {
-    const now = this.#now();
-    const epoch = crypto.randomUUID();
-    const { changes } = this.#sql(
-      "INSERT OR IGNORE INTO channels (id, name, description, created_at, updated_at, epoch) VALUES (?, ?, ?, ?, ?, ?)",
-    ).run(id, name, description, now, now, epoch);
-    if (changes === 0) throw new ChatError("conflict", "There is a channel with this id.");
-    return { id, name, description, createdAt: now, updatedAt: now, headSeq: 0, epoch };
-  }
-
-  updateChannel(id: string, patch: ChannelPatch): Channel {
-    this.#sql(
-      "UPDATE channels SET name = ifnull(?, name), description = ifnull(?, description), " +
-        "updated_at = max(updated_at, ?) WHERE id = ?",
-    )
-      .run(patch.name ?? null, patch.description ?? null, this.#now(), id);
-    return this.getChannel(id);
-  }
-
-  deleteChannel(id: string): Channel {
-    const { key, lastMessageId: _, ...channel } = this.#channel(id);
-    this.#sql("DELETE FROM channels WHERE key = ?").run(key);
-    this.#sql("INSERT INTO deleted_channels (key) VALUES (?)").run(key);
-    return channel;
-  }
-
-  append({ channelId, userId, content, nonce }: MessageDraft): Appended {
-    const { key, headSeq, lastMessageId } = this.#channel(channelId);
-    const earlier = nonce === undefined ? undefined : this.#byNonce(key, userId, nonce);
-    if (earlier) {
-      if (earlier.content !== content) throw new ChatError("conflict", "This nonce was used for another message.");
-      return { message: toMessage(channelId, earlier), created: false };
-    }
-    const id = nextUlid(lastMessageId ?? undefined, this.#now());
-    const createdAt = decodeTime(id);
-    const seq = headSeq + 1;
-    this.#sql(
-      "INSERT INTO messages (channel, id, seq, version, user_id, content, created_at, nonce) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-    ).run(key, id, seq, seq, userId, content, createdAt, nonce ?? null);
-    this.#sql("UPDATE channels SET head_seq = ?, last_message_id = ? WHERE key = ?").run(seq, id, key);
-    const message = {
-      id,
-      channelId,
-      userId,
-      content,
-      createdAt,
-      seq,
-      version: seq,
-      ...(nonce === undefined ? {} : { nonce }),
-    };
-    return { message, created: true };
-  }
-
-  sweep(): boolean {
-    const doomed = this.#sql("SELECT key FROM deleted_channels LIMIT 1").get();
-    if (!doomed) return false;
-    const key = Number(doomed.key);
-    const { changes } = this.#sql(
-      "DELETE FROM messages WHERE rowid IN (SELECT rowid FROM messages WHERE channel = ? LIMIT ?)",
-    ).run(key, SWEEP_ROWS);
-    if (changes === SWEEP_ROWS) return true;
-    this.#sql("DELETE FROM deleted_channels WHERE key = ?").run(key);
-    return this.#sql("SELECT 1 FROM deleted_channels").get() !== undefined;
-  }
-
-  ping(): void {
-    this.#sql("INSERT OR REPLACE INTO pings (id, at) VALUES (1, ?)").run(this.#now());
-  }
-
-  listChannels({ limit, after = "" }: { limit: number; after?: string }): { channels: Channel[]; hasMore: boolean } {
-    const rows = attempt(() =>
-      this.#sql(`SELECT ${CHANNEL} FROM channels WHERE id > ? ORDER BY id LIMIT ?`).all(after, limit + 1)
-    );
-    return {
-      channels: rows.slice(0, limit).map((row) => ({ ...row }) as unknown as Channel),
-      hasMore: rows.length > limit,
-    };
+  listChannels(query: { limit: number; after?: string }): { channels: Channel[]; hasMore: boolean } {
+    const { rows, hasMore } = this.#channels.list(query);
+    return { channels: rows.map(toChannel), hasMore };
   }
 
   getChannel(id: string): Channel {
-    const { key: _, lastMessageId: __, ...channel } = this.#channel(id);
-    return channel;
+    return this.#channels.get(id);
   }
 
   getMessage(channelId: string, id: string): Message {
-    const { key, headSeq } = this.#channel(channelId);
-    const [row] = this.#messages("seq = ?", key, this.#position(key, headSeq, id));
-    if (row?.id !== id) throw new ChatError("not_found", "There is no such message in this channel.");
-    return toMessage(channelId, row);
+    return this.#history.get(channelId, id);
   }
 
   history(channelId: string, query: HistoryQuery): History {
-    return this.#snapshot(channelId, (key, headSeq) => this.#page(key, headSeq, query));
+    return this.#history.page(channelId, query);
   }
 
-  changes(channelId: string, { after, limit }: { after: number; limit: number }): History {
-    return this.#snapshot(channelId, (key) => {
-      const rows = this.#messages("seq > ? ORDER BY seq LIMIT ?", key, after, limit + 1);
-      return { rows: rows.slice(0, limit), hasMore: rows.length > limit };
-    });
+  changes(channelId: string, query: { after: number; limit: number }): History {
+    return this.#history.changes(channelId, query);
+  }
+
+  pins(channelId: string, query: { limit: number; before?: string }): History {
+    return this.#history.pins(channelId, query);
+  }
+
+  reactors(
+    channelId: string,
+    id: string,
+    { limit, ...query }: { emoji: string; limit: number; after?: string },
+  ): { userIds: string[]; hasMore: boolean } {
+    const channel = this.#channels.row(channelId);
+    const { seq } = this.#history.get(channelId, id);
+    const userIds = attempt(() => this.#messages.reactors(channel.key, seq, { ...query, limit: limit + 1 }));
+    return { userIds: userIds.slice(0, limit), hasMore: userIds.length > limit };
+  }
+
+  unread(userId: string, query: { limit: number; after?: string }): { states: ReadState[]; hasMore: boolean } {
+    return this.#reads.list(userId, query);
+  }
+
+  /** Whether {@linkcode SqliteWrites.index} has something to do before a search. */
+  get isSearchBehind(): boolean {
+    return this.#search.isBehind;
+  }
+
+  searchStep(query: Omit<SearchQuery, "before">, before: number): SearchStep {
+    return this.#search.step(query, before);
   }
 
   [Symbol.dispose](): void {
     this.#connection[Symbol.dispose]();
   }
 
-  /** Reads rows of a channel and its head at one moment, whatever is committed meanwhile. */
-  #snapshot(
-    channelId: string,
-    read: (key: number, headSeq: number) => { rows: MessageRow[]; hasMore: boolean },
-  ): History {
-    attempt(() => this.#connection.run("BEGIN"));
+  #perform({ name, args }: WriteOperation): WriteResult {
     try {
-      const { key, headSeq, epoch } = this.#channel(channelId);
-      const { rows, hasMore } = read(key, headSeq);
-      return { messages: rows.map((row) => toMessage(channelId, row)), hasMore, headSeq, epoch };
-    } finally {
-      this.#connection.rollback();
+      return { value: (this.#writes[name] as (...args: unknown[]) => unknown)(...args) };
+    } catch (error) {
+      // Where the storage fails nobody can tell what has happened of this operation: the transaction goes, with all of them.
+      if (error instanceof ChatError && error.code !== "unavailable") return { error };
+      throw error;
     }
   }
-
-  #page(key: number, headSeq: number, query: HistoryQuery): { rows: MessageRow[]; hasMore: boolean } {
-    const { limit, before, after, around } = query;
-    if (around !== undefined) return this.#pageAround(key, this.#position(key, headSeq, around), limit);
-    if (after !== undefined) {
-      const from = this.#position(key, headSeq, after);
-      const rows = this.#newer(key, from, limit + 2).filter(({ id }) => id !== after);
-      return { rows: rows.slice(0, limit), hasMore: rows.length > limit };
-    }
-    const to = before === undefined ? headSeq + 1 : this.#position(key, headSeq, before);
-    const rows = this.#older(key, to, limit + 1);
-    return { rows: rows.slice(0, limit).reverse(), hasMore: rows.length > limit };
-  }
-
-  #pageAround(key: number, seq: number, limit: number): { rows: MessageRow[]; hasMore: boolean } {
-    const older = this.#older(key, seq, limit + 1);
-    const newer = this.#newer(key, seq, limit + 1);
-    const half = Math.floor(limit / 2);
-    const take = Math.min(older.length, Math.max(half, limit - newer.length));
-    const rows = [...older.slice(0, take).reverse(), ...newer.slice(0, limit - take)];
-    return { rows, hasMore: rows.length < older.length + newer.length };
-  }
-
-  /** The messages before `seq`, newest first. */
-  #older(key: number, seq: number, limit: number): MessageRow[] {
-    return this.#messages("seq < ? ORDER BY seq DESC LIMIT ?", key, seq, limit);
-  }
-
-  /** The messages from `seq` on, oldest first. */
-  #newer(key: number, seq: number, limit: number): MessageRow[] {
-    return this.#messages("seq >= ? ORDER BY seq LIMIT ?", key, seq, limit);
-  }
-
-  /** The lowest `seq` from which on all messages have this id or a later one: a binary search, because ids rise with `seq`. */
-  #position(key: number, headSeq: number, id: string): number {
-    let low = 1;
-    let high = headSeq + 1;
-    while (low < high) {
-      const middle = Math.floor((low + high) / 2);
-      const [row] = this.#newer(key, middle, 1);
-      if (row === undefined || row.id >= id) high = middle;
-      else low = row.seq + 1;
-    }
-    return low;
-  }
-
-  #channel(id: string): ChannelRow {
-    const row = attempt(() =>
-      this.#sql(`SELECT key, last_message_id AS lastMessageId, ${CHANNEL} FROM channels WHERE id = ?`).get(id)
-    );
-    if (!row) throw new ChatError("not_found", "There is no such channel.");
-    return row as unknown as ChannelRow;
-  }
-
-  #messages(condition: string, key: number, ...values: (string | number)[]): MessageRow[] {
-    const sql = `SELECT ${MESSAGE} FROM messages WHERE channel = ? AND ${condition}`;
-    return attempt(() => this.#sql(sql).all(key, ...values)) as unknown as MessageRow[];
-  }
-
-  #byNonce(key: number, userId: string, nonce: string): MessageRow | undefined {
-    return this.#messages("user_id = ? AND nonce = ?", key, userId, nonce)[0];
-  }
-
-  #sql(text: string): StatementSync {
-    return this.#connection.sql(text);
-  }
-}
-
-function toMessage(channelId: string, { nonce, ...row }: MessageRow): Message {
-  return { ...row, channelId, ...(nonce === null ? {} : { nonce }) };
 }

@@ -7,16 +7,24 @@
 import { ChatError } from "../errors.ts";
 import type { SqliteOptions } from "./sqlite_connection.ts";
 import { SqliteDatabase, type SqliteWrites, type WriteOperation } from "./sqlite_database.ts";
+import type { SearchStep } from "./sqlite_search.ts";
 import { type SqliteWriter, SqliteWriterThread } from "./sqlite_writer.ts";
 import type {
   Appended,
+  Changed,
   Channel,
   ChannelDraft,
   ChannelPatch,
+  Found,
   History,
   HistoryQuery,
   Message,
   MessageDraft,
+  MessagePatch,
+  Reacted,
+  ReactionRequest,
+  ReadState,
+  SearchQuery,
   Store,
 } from "./store.ts";
 
@@ -30,6 +38,8 @@ interface Waiting {
 const MAX_WAITING = 5_000;
 /** Writes that share a transaction at the most. */
 const MAX_BATCH = 500;
+/** A search that takes longer gives what it has found. */
+const SEARCH_MS = 500;
 
 /**
  * Reads inline (tens of microseconds; WAL readers never wait for the writer) and writes in batches: what arrives while a transaction is being
@@ -83,6 +93,30 @@ export class SqliteStore implements Store {
     return this.#write("append", draft);
   }
 
+  editMessage(channelId: string, id: string, patch: MessagePatch): Promise<Changed> {
+    return this.#write("editMessage", channelId, id, patch);
+  }
+
+  deleteMessages(channelId: string, ids: readonly string[]): Promise<Changed[]> {
+    return this.#write("deleteMessages", channelId, ids);
+  }
+
+  react(channelId: string, id: string, requests: readonly ReactionRequest[]): Promise<Reacted> {
+    return this.#write("react", channelId, id, requests);
+  }
+
+  pin(channelId: string, id: string, pinned: boolean): Promise<Changed> {
+    return this.#write("pin", channelId, id, pinned);
+  }
+
+  markRead(channelId: string, userId: string, seq: number): Promise<ReadState> {
+    return this.#write("markRead", channelId, userId, seq);
+  }
+
+  eraseUser(userId: string, after?: string): Promise<{ stubs: Message[]; next?: string }> {
+    return this.#write("eraseUser", userId, after);
+  }
+
   sweep(): Promise<boolean> {
     return this.#write("sweep");
   }
@@ -114,6 +148,49 @@ export class SqliteStore implements Store {
   // deno-lint-ignore require-await -- what the reader throws must be a rejection
   async changes(channelId: string, query: { after: number; limit: number }): Promise<History> {
     return this.#reader.changes(channelId, query);
+  }
+
+  // deno-lint-ignore require-await -- what the reader throws must be a rejection
+  async pins(channelId: string, query: { limit: number; before?: string }): Promise<History> {
+    return this.#reader.pins(channelId, query);
+  }
+
+  // deno-lint-ignore require-await -- what the reader throws must be a rejection
+  async reactors(channelId: string, id: string, query: { emoji: string; limit: number; after?: string }) {
+    return this.#reader.reactors(channelId, id, query);
+  }
+
+  // deno-lint-ignore require-await -- what the reader throws must be a rejection
+  async unread(userId: string, query: { limit: number; after?: string }) {
+    return this.#reader.unread(userId, query);
+  }
+
+  /** Looks through the messages in steps of a few milliseconds, between which sockets have their turn. */
+  async search({ before, ...query }: SearchQuery): Promise<Found> {
+    const from = before === undefined ? Number.MAX_SAFE_INTEGER : rowOf(before);
+    const deadline = Date.now() + SEARCH_MS;
+    const isInTime = () => Date.now() < deadline;
+    while (this.#reader.isSearchBehind && isInTime()) await this.#write("index");
+    let partial = this.#reader.isSearchBehind;
+    const found: SearchStep["found"][number][] = [];
+    let next: number | undefined = from;
+    while (next !== undefined && found.length <= query.limit) {
+      if (next !== from && !isInTime()) {
+        partial = true;
+        break;
+      }
+      const step: SearchStep = this.#reader.searchStep({ ...query, limit: query.limit + 1 - found.length }, next);
+      found.push(...step.found);
+      next = step.next;
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    const shown = found.slice(0, query.limit);
+    const end = found.length > query.limit ? shown.at(-1)?.row : next;
+    return {
+      messages: shown.map(({ message }) => message),
+      partial,
+      ...(end === undefined ? {} : { next: String(end) }),
+    };
   }
 
   /** Commits what is waiting, then closes. */
@@ -156,4 +233,9 @@ export class SqliteStore implements Store {
     }
     this.#writing = undefined;
   }
+}
+
+function rowOf(before: string): number {
+  if (!/^\d{1,15}$/.test(before)) throw new ChatError("invalid", "before is not the next of a page.");
+  return Number(before);
 }

@@ -149,6 +149,7 @@ export function testStore(name: string, { open, clock }: StoreSuite): void {
       hasMore: false,
       headSeq: 0,
       epoch: after.epoch,
+      purgedSeq: 0,
     });
   });
 

@@ -41,7 +41,7 @@ for (const [method, read] of Object.entries(READINGS)) {
     using writer = new SqliteDatabase(options);
     using reader = new SqliteDatabase({ ...options, readOnly: true });
     const append = () => writer.write([{ name: "append", args: [{ channelId: "a", userId: "u", content: "hi" }] }]);
-    writer.createChannel({ id: "a", name: "a", description: "" });
+    writer.write([{ name: "createChannel", args: [{ id: "a", name: "a", description: "" }] }]);
     append();
     const { messages, headSeq } = duringReading(append, () => read(reader));
     assertEquals([messages.length, headSeq], [1, 1]);
