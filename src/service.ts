@@ -43,6 +43,7 @@ const FIRST_CHANNELS = [
 ];
 
 const SWEEP_MS = 1_000;
+const SWEEP_STORE_MS = 30_000;
 const STORE_CLOSE_MS = 5_000;
 const RELISTEN_MS = 100;
 
@@ -100,6 +101,7 @@ export async function startService(config: Config, version: string, log: Log): P
     chat.sweep();
     clients.sweep();
   }, SWEEP_MS);
+  const storeTimer = setInterval(() => chat.sweepStore(), SWEEP_STORE_MS);
   return {
     port: server.addr.port,
     node,
@@ -110,6 +112,7 @@ export async function startService(config: Config, version: string, log: Log): P
       await clients.drain(config.drainTimeoutMs);
       await within(2_000, server.shutdown());
       clearInterval(timer);
+      clearInterval(storeTimer);
       // What a store that hangs still holds was never acknowledged.
       await within(STORE_CLOSE_MS, store[Symbol.asyncDispose]());
     },

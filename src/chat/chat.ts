@@ -6,55 +6,22 @@
 
 import { ChatError } from "../errors.ts";
 import type { Seat } from "../phoenix/channel.ts";
-import { Broadcast, Json } from "../phoenix/frame.ts";
-import type {
-  Appended,
-  Channel,
-  ChannelDraft,
-  ChannelPatch,
-  History,
-  HistoryQuery,
-  Message,
-  MessageDraft,
-  Store,
-} from "../store/store.ts";
-import { type Change, Feed } from "./feed.ts";
+import { Broadcast, type Json } from "../phoenix/frame.ts";
+import type { Channel, ChannelDraft, ChannelPatch, Store } from "../store/store.ts";
+import { TOPIC_PREFIX } from "./change.ts";
 import type { JoinRequest, ResumePoint } from "./input.ts";
-import { channelPayload, messagePayload, welcomePayload } from "./payload.ts";
+import { type LiveChannel, LiveChannels, type LiveChannelsOptions, type Welcome } from "./live_channels.ts";
+import { Messages } from "./messages.ts";
 import { missedSince } from "./missed_since.ts";
-import { Presence, type PresentUser } from "./presence.ts";
-import { Typing } from "./typing.ts";
-
-/** The topic of a channel is this and its id. */
-export const TOPIC_PREFIX = "text_channel:";
+import { channelPayload, welcomePayload } from "./payload.ts";
+import type { PresentUser } from "./presence.ts";
+import { ReadStates } from "./read_states.ts";
+import type { Typing } from "./typing.ts";
 
 /** What a {@linkcode Chat} is made of. */
-export interface ChatOptions {
-  readonly store: Store;
+export interface ChatOptions extends LiveChannelsOptions {
   /** Whether joining a channel that does not exist makes it. */
   readonly adHocChannels: boolean;
-  /** Clients above which a channel's presence is counts in place of a list. */
-  readonly maxListed: number;
-  /** Hears of failures that no client waits for. */
-  readonly onFault: (error: unknown) => void;
-  readonly now?: () => number;
-}
-
-/** A channel as it lives here: who listens, who types, and the last answer to a join. */
-interface LiveChannel {
-  readonly feed: Feed;
-  readonly typing: Typing;
-  readonly presence: Presence;
-  welcome?: Welcome | undefined;
-  /** Counts what makes a reading under way out of date. */
-  revision: number;
-}
-
-/** The answer to a join that asked for `limit` messages, good as long as nothing newer was delivered. */
-interface Welcome {
-  readonly limit: number;
-  readonly headSeq: number;
-  readonly json: Json;
 }
 
 /** A member's visit of a channel. */
@@ -78,17 +45,21 @@ export interface PresentPage {
   readonly count: number;
 }
 
-const READ_AHEAD = 200;
-
-/** Every rule of the chat that is not the wire's and not the store's. */
+/** Channels and who is in them; what is said there is in {@linkcode Chat.messages}. */
 export class Chat {
+  readonly messages: Messages;
+  readonly readStates: ReadStates;
   readonly #options: ChatOptions;
   readonly #store: Store;
-  readonly #live = new Map<string, LiveChannel>();
+  readonly #live: LiveChannels;
+  #sweeping: Promise<void> | undefined;
 
   constructor(options: ChatOptions) {
     this.#options = options;
     this.#store = options.store;
+    this.#live = new LiveChannels(options);
+    this.messages = new Messages(options.store, this.#live, options.now);
+    this.readStates = new ReadStates(options.store, this.#live);
   }
 
   /** How many channels have members here. */
@@ -124,14 +95,23 @@ export class Chat {
   async deleteChannel(id: string): Promise<Channel> {
     const channel = await this.#store.deleteChannel(id);
     const live = this.#live.get(id);
-    this.#live.delete(id); // whoever comes to a new channel of this id finds a new feed, which counts from 1
-    live?.feed.close({ reason: "channel_deleted" });
+    if (live) {
+      this.#live.forget(id, live);
+      live.feed.close({ reason: "channel_deleted" });
+    }
     this.sweepStore();
     return channel;
   }
 
-  /** Removes, step by step, what deleted channels left behind; called at start as well, for what an earlier life did not finish. */
-  async sweepStore(): Promise<void> {
+  /**
+   * Removes, step by step, what deleted channels left behind and what is past retention; called now and then, and at start for what an earlier life
+   * did not finish. One at a time: a call while one is under way is that one.
+   */
+  sweepStore(): Promise<void> {
+    return this.#sweeping ??= this.#sweepStore().finally(() => this.#sweeping = undefined);
+  }
+
+  async #sweepStore(): Promise<void> {
     try {
       for (let more = true; more;) more = await this.#store.sweep();
     } catch (error) {
@@ -145,34 +125,6 @@ export class Chat {
     if (channels.length === 0) await Promise.all(drafts.map((draft) => this.#ensureChannel(draft)));
   }
 
-  getMessage(channelId: string, id: string): Promise<Message> {
-    return this.#store.getMessage(channelId, id);
-  }
-
-  history(channelId: string, query: HistoryQuery): Promise<History> {
-    return this.#store.history(channelId, query);
-  }
-
-  /**
-   * Stores a message, then gives it to the members; resolves when it is durable.
-   *
-   * Calls are stored in the order they are made: nothing is waited for before the store has the message.
-   */
-  async send(draft: MessageDraft): Promise<Appended> {
-    const { channelId, userId } = draft;
-    try {
-      const appended = await this.#store.append(draft);
-      const live = this.#live.get(channelId);
-      live?.typing.stop(userId);
-      if (appended.created) live?.feed.offer(toChange(appended.message));
-      return appended;
-    } catch (error) {
-      // The outcome may be unknown: should the message be stored after all, its readers must get it.
-      if (error instanceof ChatError && error.code === "unavailable") this.#live.get(channelId)?.feed.repair();
-      throw error;
-    }
-  }
-
   /**
    * Lets a client into a channel: subscribes it, reads its history or what it has missed, then lets live events follow. Clients that come together,
    * as after a deploy, share one reading of the history.
@@ -180,7 +132,7 @@ export class Chat {
    * Rejects with `not_found` where there is no such channel and none is made.
    */
   async visit(seat: Seat, channelId: string, { limit, resume }: JoinRequest): Promise<Visit> {
-    const live = this.#liveChannel(channelId);
+    const live = this.#live.open(channelId);
     const { feed, typing, presence } = live;
     const subscription = feed.subscribe(seat);
     let ref: string | undefined;
@@ -190,7 +142,7 @@ export class Chat {
       typing.stop(seat.identity.userId, seat);
       if (feed.size > 0) return;
       presence.close();
-      if (this.#live.get(channelId) === live) this.#live.delete(channelId);
+      this.#live.forget(channelId, live);
     };
     try {
       const { json, headSeq } = resume
@@ -217,27 +169,16 @@ export class Chat {
     return { ...page, clients: presence?.clients ?? 0, count: presence?.users ?? 0 };
   }
 
-  /** Ends typing that was not renewed; called every second or so. */
-  sweep(): void {
-    for (const { typing } of this.#live.values()) typing.sweep();
+  /** The user types in a channel, at no seat; rejects with `not_found` where there is no such channel. */
+  async type(channelId: string, userId: string): Promise<void> {
+    await this.#store.getChannel(channelId);
+    this.#live.get(channelId)?.typing.start(userId);
   }
 
-  #liveChannel(channelId: string): LiveChannel {
-    let live = this.#live.get(channelId);
-    if (!live) {
-      const topic = TOPIC_PREFIX + channelId;
-      const feed = new Feed({ read: (after) => this.#readChanges(channelId, after), onFault: this.#options.onFault });
-      const typing = new Typing((event, userId, except) => {
-        feed.broadcast(new Broadcast(topic, event, { user_id: userId }), except);
-      }, this.#options.now);
-      const presence = new Presence({
-        broadcast: (event, payload) => feed.broadcast(new Broadcast(topic, event, payload)),
-        maxListed: this.#options.maxListed,
-        now: this.#options.now ?? Date.now,
-      });
-      this.#live.set(channelId, live = { feed, typing, presence, revision: 0 });
-    }
-    return live;
+  /** Ends typing that was not renewed; called every second or so. */
+  sweep(): void {
+    this.#live.sweep();
+    this.messages.sweep();
   }
 
   async #welcome(live: LiveChannel, channelId: string, limit: number): Promise<Welcome> {
@@ -262,11 +203,6 @@ export class Chat {
     return { limit, headSeq: history.headSeq, json };
   }
 
-  async #readChanges(channelId: string, after: number) {
-    const { messages, headSeq, hasMore } = await this.#store.changes(channelId, { after, limit: READ_AHEAD });
-    return { changes: messages.map(toChange), headSeq, more: hasMore };
-  }
-
   async #openChannel(id: string): Promise<Channel> {
     try {
       return await this.#store.getChannel(id);
@@ -284,10 +220,4 @@ export class Chat {
       return await this.#store.getChannel(draft.id);
     }
   }
-}
-
-/** Serializes a message for everybody who will get it. */
-function toChange(message: Message): Change {
-  const payload = new Json(JSON.stringify(messagePayload(message)));
-  return { seq: message.version, broadcast: new Broadcast(TOPIC_PREFIX + message.channelId, "new_message", payload) };
 }

@@ -11,7 +11,11 @@ import type { Broadcast } from "../phoenix/frame.ts";
 /** A change of the channel, ready to send. */
 export interface Change {
   readonly seq: number;
+  /** Where it is several changes in one: the `seq` of the first. */
+  readonly first?: number;
   readonly broadcast: Broadcast;
+  /** For members who have not seen the message that changed: it was born in the same gap. */
+  readonly unseen?: { readonly born: number; readonly broadcast: Broadcast };
 }
 
 /** What a {@linkcode Feed} needs. */
@@ -102,7 +106,7 @@ export class Feed {
 
   /** Takes a change that has been committed, from here or from the bus, in any order and any number of times. */
   offer(change: Change): void {
-    if (this.#delivered === undefined || change.seq > this.#delivered + 1) return this.#keep(change);
+    if (this.#delivered === undefined || firstOf(change) > this.#delivered + 1) return this.#keep(change);
     if (change.seq <= this.#delivered) return;
     this.#deliver(change);
     if (this.#early.size > 0) this.#drain();
@@ -112,6 +116,13 @@ export class Feed {
   broadcast(broadcast: Broadcast, except?: Seat): void {
     for (const { seat } of this.#subscriptions) {
       if (seat !== except) seat.relay(broadcast);
+    }
+  }
+
+  /** Sends to one user's clients alone. */
+  tell(userId: string, broadcast: Broadcast, except?: Seat): void {
+    for (const { seat } of this.#subscriptions) {
+      if (seat.identity.userId === userId && seat !== except) seat.relay(broadcast);
     }
   }
 
@@ -142,33 +153,36 @@ export class Feed {
   }
 
   #keep(change: Change): void {
-    if (this.#early.size < MAX_EARLY) this.#early.set(change.seq, change);
+    if (this.#early.size < MAX_EARLY) this.#early.set(firstOf(change), change);
     else this.#overflowed = true;
     if (this.#delivered !== undefined) this.#repairIn(this.#options.patienceMs ?? 50);
   }
 
-  #deliver(change: Change): void {
+  /** `seen` is up to where everyone who is here had got, where the change comes out of the store. */
+  #deliver(change: Change, seen = change.seq): void {
     this.#delivered = change.seq;
-    for (const subscription of this.#subscriptions) this.#send(subscription, change);
+    for (const subscription of this.#subscriptions) this.#send(subscription, change, seen);
   }
 
-  #send(subscription: Subscription, change: Change): void {
-    if (subscription.held === undefined) {
-      if (change.seq > subscription.after) subscription.seat.relay(change.broadcast);
-    } else if (subscription.held.length <= MAX_HELD) subscription.held.push(change);
+  #send(subscription: Subscription, change: Change, seen = 0): void {
+    const { held, after, seat } = subscription;
+    if (held !== undefined) {
+      if (held.length <= MAX_HELD) held.push(change);
+    } else if (change.seq > after) {
+      const isNew = change.unseen !== undefined && change.unseen.born > Math.max(seen, after);
+      seat.relay(isNew ? change.unseen.broadcast : change.broadcast);
+    }
   }
 
   /** Delivers what was early and now is in turn. */
   #drain(): void {
     if (this.#delivered === undefined) return;
-    for (let next = this.#delivered + 1;; next++) {
-      const change = this.#early.get(next);
-      if (!change) break;
-      this.#early.delete(next);
+    for (let change; (change = this.#early.get(this.#delivered + 1)) !== undefined;) {
+      this.#early.delete(firstOf(change));
       this.#deliver(change);
     }
-    for (const seq of this.#early.keys()) {
-      if (seq <= this.#delivered) this.#early.delete(seq);
+    for (const [first, { seq }] of this.#early) {
+      if (seq <= this.#delivered) this.#early.delete(first);
     }
     if (this.#early.size > 0 || this.#overflowed) this.#repairIn(this.#options.patienceMs ?? 50);
   }
@@ -178,7 +192,7 @@ export class Feed {
       const page = await this.#options.read(after);
       for (const change of page.changes) {
         after = change.seq;
-        if (change.seq > (this.#delivered ?? 0)) this.#deliver(change);
+        if (change.seq > (this.#delivered ?? 0)) this.#deliver(change, from);
       }
       more = page.more;
       // A change that a later one replaced has no row of its own: the head says that nothing is left before it.
@@ -202,4 +216,8 @@ export class Feed {
     this.#delivered = undefined;
     this.#start = 0;
   }
+}
+
+function firstOf({ first, seq }: Change): number {
+  return first ?? seq;
 }

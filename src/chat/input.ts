@@ -5,12 +5,12 @@
  */
 
 import { ChatError } from "../errors.ts";
-import type { ChannelDraft, ChannelPatch, HistoryQuery, MessageDraft } from "../store/store.ts";
+import type { ChannelDraft, ChannelPatch, HistoryQuery } from "../store/store.ts";
 
-/** Code points of a message at the most. */
-export const MAX_CONTENT = 4_000;
 const MAX_NAME = 100;
 const MAX_DESCRIPTION = 1_024;
+const MAX_RETENTION_DAYS = 3_650;
+const MAX_RETENTION_COUNT = 1_000_000;
 const MAX_PAGE = 100;
 const DEFAULT_PAGE = 50;
 
@@ -33,45 +33,43 @@ export function channelId(id: unknown): string {
   return id;
 }
 
-/** What a new message is made from: `{ content, nonce? }`; anything else in it is ignored, a `user_id` above all. */
-export function messageDraft(channelId: string, userId: string, payload: unknown): MessageDraft {
-  const { content, nonce } = fields(payload);
-  const draft = { channelId, userId, content: messageContent(content) };
-  return nonce === undefined ? draft : { ...draft, nonce: messageNonce(nonce) };
-}
-
-function messageContent(content: unknown): string {
-  const text = wellFormed("content", content);
-  if (text.trim() === "") throw new ChatError("invalid", "content is empty.");
-  return atMost("content", text, MAX_CONTENT);
-}
-
-function messageNonce(nonce: unknown): string {
-  const text = wellFormed("nonce", nonce);
-  if (text === "") throw new ChatError("invalid", "nonce is empty.");
-  return atMost("nonce", text, 64);
-}
-
-/** What a new channel is made from: `{ name, description?, id? }`; without an id it gets one. */
+/** What a new channel is made from: `{ name, description?, id?, retention_days?, retention_count? }`; without an id it gets one. */
 export function channelDraft(payload: unknown): ChannelDraft {
-  const { id, name, description } = fields(payload);
+  const { id, name, description, retention_days, retention_count } = fields(payload);
   return {
     id: id === undefined ? crypto.randomUUID() : channelId(id),
     name: channelName(name),
     description: description === undefined ? "" : channelDescription(description),
+    ...(retention_days === undefined ? {} : { retentionDays: retentionDays(retention_days) }),
+    ...(retention_count === undefined ? {} : { retentionCount: retentionCount(retention_count) }),
   };
 }
 
-/** What is to be changed of a channel: `{ name?, description? }`, at least one. */
+/** What is to be changed of a channel: `{ name?, description?, retention_days?, retention_count? }`, at least one; null ends a retention. */
 export function channelPatch(payload: unknown): ChannelPatch {
-  const { name, description } = fields(payload);
-  if (name === undefined && description === undefined) {
-    throw new ChatError("invalid", "Give name or description, or both.");
-  }
-  return {
+  const { name, description, retention_days, retention_count } = fields(payload);
+  const patch = {
     ...(name === undefined ? {} : { name: channelName(name) }),
     ...(description === undefined ? {} : { description: channelDescription(description) }),
+    ...(retention_days === undefined ? {} : { retentionDays: orNull(retention_days, retentionDays) }),
+    ...(retention_count === undefined ? {} : { retentionCount: orNull(retention_count, retentionCount) }),
   };
+  if (Object.keys(patch).length === 0) {
+    throw new ChatError("invalid", "Give at least one of name, description, retention_days and retention_count.");
+  }
+  return patch;
+}
+
+function orNull<T>(value: unknown, check: (value: unknown) => T): T | null {
+  return value === null ? null : check(value);
+}
+
+function retentionDays(value: unknown): number {
+  return wholeNumber("retention_days", value, 1, MAX_RETENTION_DAYS);
+}
+
+function retentionCount(value: unknown): number {
+  return wholeNumber("retention_count", value, 1, MAX_RETENTION_COUNT);
 }
 
 function channelName(name: unknown): string {
@@ -107,11 +105,7 @@ export function messageId(name: string, id: unknown): string {
 /** The `limit` of a page over REST. */
 export function pageLimit(limit: string | undefined): number {
   if (limit === undefined) return DEFAULT_PAGE;
-  const count = Number(limit);
-  if (!/^\d+$/.test(limit) || count < 1 || count > MAX_PAGE) {
-    throw new ChatError("invalid", `limit is a whole number from 1 to ${MAX_PAGE}.`);
-  }
-  return count;
+  return wholeNumber("limit", digits(limit), 1, MAX_PAGE);
 }
 
 /** Where a client that comes back left off: by the counter, or by the last message it saw. */
@@ -140,22 +134,30 @@ export function joinRequest(payload: unknown): JoinRequest {
 }
 
 function joinLimit(limit: unknown): number {
-  if (typeof limit !== "number" || !Number.isInteger(limit) || limit < 0 || limit > MAX_PAGE) {
-    throw new ChatError("invalid", `limit is a whole number from 0 to ${MAX_PAGE}.`);
-  }
-  return limit;
+  return wholeNumber("limit", limit, 0, MAX_PAGE);
 }
 
 function seqNumber(seq: unknown): number {
-  if (typeof seq !== "number" || !Number.isSafeInteger(seq) || seq < 0) {
-    throw new ChatError("invalid", "last_seq is a whole number from 0.");
-  }
-  return seq;
+  return wholeNumber("last_seq", seq, 0);
 }
 
-function epochName(epoch: unknown): string {
+/** A number that came as text; anything but digits is none. */
+export function digits(text: string): number {
+  return /^\d{1,16}$/.test(text) ? Number(text) : NaN;
+}
+
+/** A whole number within bounds; `name` is what its sender calls it. */
+export function wholeNumber(name: string, value: unknown, from: number, to?: number): number {
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < from || value > (to ?? Infinity)) {
+    throw new ChatError("invalid", `${name} is a whole number from ${from}${to === undefined ? "" : ` to ${to}`}.`);
+  }
+  return value;
+}
+
+/** The `epoch` that a client was given. */
+export function epochName(epoch: unknown): string {
   if (typeof epoch !== "string" || epoch.length > 64) {
-    throw new ChatError("invalid", "epoch comes with last_seq, as the service gave it.");
+    throw new ChatError("invalid", "epoch is a text, as the service gave it; it comes with last_seq.");
   }
   return epoch;
 }
@@ -179,14 +181,16 @@ export function shallow(value: unknown): unknown {
   return value;
 }
 
-function wellFormed(name: string, value: unknown): string {
+/** A text that can be stored and written out again. */
+export function wellFormed(name: string, value: unknown): string {
   if (typeof value !== "string") throw new ChatError("invalid", `${name} must be a text.`);
   if (!value.isWellFormed()) throw new ChatError("invalid", `${name} is not valid Unicode.`);
   if (value.includes("\0")) throw new ChatError("invalid", `${name} holds the character NUL, which cannot be stored.`);
   return value;
 }
 
-function atMost(name: string, text: string, codePoints: number): string {
+/** A text of so many code points at the most. */
+export function atMost(name: string, text: string, codePoints: number): string {
   if (text.length > codePoints && [...text].length > codePoints) {
     throw new ChatError("invalid", `${name} is longer than ${codePoints} characters.`);
   }

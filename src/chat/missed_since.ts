@@ -5,13 +5,13 @@
  */
 
 import { ChatError } from "../errors.ts";
-import type { Channel, History, Store } from "../store/store.ts";
+import type { Channel, History, Message, Store } from "../store/store.ts";
 import type { ResumePoint } from "./input.ts";
 import type { Recovery } from "./payload.ts";
 
 /** Changes that a client is given; one that missed more starts anew. */
 const MAX_MISSED = 1_000;
-/** UTF-16 units of content in them: on a slow line a larger answer would count as a client that does not read. */
+/** UTF-16 units in them, about: on a slow line a larger answer would count as a client that does not read. */
 const MAX_MISSED_LENGTH = 524_288;
 
 /** Why a client must start anew. */
@@ -30,6 +30,12 @@ export async function missedSince(store: Store, channel: Channel, resume: Resume
   // Without an epoch of the client's it is the one just read: deleted and made again in between, the channel is another.
   const epoch = "epoch" in resume ? resume.epoch : channel.epoch;
   if (epoch !== missed.epoch || after > missed.headSeq) return "epoch_changed";
-  const length = missed.messages.reduce((sum, { content }) => sum + content.length, 0);
+  if (after > 0 && after < missed.purgedSeq) return "gap_too_large";
+  const length = missed.messages.reduce((sum, message) => sum + lengthOf(message), 0);
   return missed.hasMore || length > MAX_MISSED_LENGTH ? "gap_too_large" : missed;
+}
+
+function lengthOf({ content, replyTo, metadata, mentions, reactions }: Message): number {
+  const more = replyTo ?? metadata ?? mentions ?? reactions;
+  return content.length + (more === undefined ? 0 : JSON.stringify([replyTo, metadata, mentions, reactions]).length);
 }

@@ -7,9 +7,11 @@
 import { ChatError } from "../errors.ts";
 import type { Join, Member, Seat } from "../phoenix/channel.ts";
 import type { Json } from "../phoenix/frame.ts";
-import { type Chat, TOPIC_PREFIX, type Visit } from "./chat.ts";
-import { channelId, joinRequest, messageDraft, presenceStatus, shallow } from "./input.ts";
-import { timestamp } from "./payload.ts";
+import { TOPIC_PREFIX } from "./change.ts";
+import type { Chat, Visit } from "./chat.ts";
+import { channelId, fields, joinRequest, messageId, presenceStatus, shallow } from "./input.ts";
+import { emoji, historyRequest, messageDraft, messageIds, messagePatch, readSeq } from "./message_input.ts";
+import { messagePayload, readStatePayload, timestamp } from "./payload.ts";
 
 /** The room behind `text_channel:<id>`, or nothing for other topics. */
 export function roomRouter(chat: Chat): (topic: string) => Join | undefined {
@@ -37,8 +39,26 @@ class Room implements Member {
     switch (event) {
       case "new_message":
         return await this.#newMessage(payload);
+      case "edit_message":
+        return await this.#editMessage(payload);
+      case "delete_message":
+        return await this.#deleteMessage(payload);
+      case "delete_messages":
+        return await this.#deleteMessages(payload);
+      case "add_reaction":
+        return await this.#react(payload, true);
+      case "remove_reaction":
+        return await this.#react(payload, false);
+      case "pin_message":
+        return await this.#pin(payload, true);
+      case "unpin_message":
+        return await this.#pin(payload, false);
+      case "read":
+        return await this.#read(payload);
+      case "history":
+        return await this.#history(payload);
       case "typing":
-        this.#visit.typing.start(this.#seat);
+        this.#visit.typing.start(this.#seat.identity.userId, this.#seat);
         return {};
       case "stop_typing":
         this.#visit.typing.stop(this.#seat.identity.userId);
@@ -58,8 +78,56 @@ class Room implements Member {
   }
 
   async #newMessage(payload: unknown): Promise<unknown> {
-    const { message } = await this.#chat.send(messageDraft(this.#visit.channelId, this.#seat.identity.userId, payload));
-    const { id, seq, createdAt, nonce } = message;
+    const draft = messageDraft(this.#channelId, this.#seat.identity.userId, payload);
+    const { id, seq, createdAt, nonce } = (await this.#chat.messages.send(draft)).message;
     return { id, seq, timestamp: timestamp(createdAt), ...(nonce === undefined ? {} : { nonce }) };
   }
+
+  async #editMessage(payload: unknown): Promise<unknown> {
+    const { messages } = this.#chat;
+    return messagePayload(
+      await messages.edit(this.#seat.identity, this.#channelId, idIn(payload), messagePatch(payload)),
+    );
+  }
+
+  async #deleteMessage(payload: unknown): Promise<unknown> {
+    const { id, version } = await this.#chat.messages.delete(this.#seat.identity, this.#channelId, idIn(payload));
+    return { id, seq: version };
+  }
+
+  async #deleteMessages(payload: unknown): Promise<unknown> {
+    const ids = messageIds(payload);
+    const stubs = await this.#chat.messages.deleteMany(this.#seat.identity, this.#channelId, ids);
+    return { ids: stubs.map(({ id }) => id) };
+  }
+
+  async #react(payload: unknown, on: boolean): Promise<unknown> {
+    const { messages } = this.#chat;
+    const kind = emoji(fields(payload).emoji);
+    return { seq: (await messages.react(this.#seat.identity, this.#channelId, idIn(payload), kind, on)).version };
+  }
+
+  async #pin(payload: unknown, pinned: boolean): Promise<unknown> {
+    return { seq: (await this.#chat.messages.pin(this.#channelId, idIn(payload), pinned)).version };
+  }
+
+  async #read(payload: unknown): Promise<unknown> {
+    const { identity } = this.#seat;
+    return readStatePayload(
+      await this.#chat.readStates.mark(identity, this.#channelId, readSeq(payload), this.#seat),
+    );
+  }
+
+  async #history(payload: unknown): Promise<unknown> {
+    const { messages, hasMore } = await this.#chat.messages.page(this.#channelId, historyRequest(payload));
+    return { messages: messages.map(messagePayload), has_more: hasMore };
+  }
+
+  get #channelId(): string {
+    return this.#visit.channelId;
+  }
+}
+
+function idIn(payload: unknown): string {
+  return messageId("id", fields(payload).id);
 }

@@ -12,13 +12,18 @@ const TYPING_MS = 10_000;
 const REPEAT_MS = 3_000;
 
 interface Typist {
-  readonly seat: Seat;
+  /** Absent where the user types over REST. */
+  readonly seat: Seat | undefined;
   readonly announcedAt: number;
   expiresAt: number;
 }
 
 /** Says `user_typing` and `user_stopped_typing` to everyone but the seat that types. */
-export type Announce = (event: "user_typing" | "user_stopped_typing", userId: string, except: Seat) => void;
+export type Announce = (
+  event: "user_typing" | "user_stopped_typing",
+  userId: string,
+  except: Seat | undefined,
+) => void;
 
 /** One entry a user; each start, which may be announced again while it lasts, has its one end. */
 export class Typing {
@@ -31,9 +36,8 @@ export class Typing {
     this.#now = now;
   }
 
-  /** The client at this seat types. */
-  start(seat: Seat): void {
-    const { userId } = seat.identity;
+  /** The user types, at this seat where it is one. */
+  start(userId: string, seat?: Seat): void {
     const now = this.#now();
     const expiresAt = now + TYPING_MS;
     const typist = this.#typists.get(userId);

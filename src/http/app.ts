@@ -12,8 +12,12 @@ import type { CheckOrigin } from "../auth/origin.ts";
 import type { Chat } from "../chat/chat.ts";
 import { ChatError, ERROR_STATUS } from "../errors.ts";
 import { describe, type Log } from "../telemetry/log.ts";
+import { changeRoutes } from "./changes.ts";
 import { channelRoutes } from "./channels.ts";
+import { ownRoutes, unreadRoutes, userRoutes } from "./me.ts";
 import { messageRoutes } from "./messages.ts";
+import { pinRoutes } from "./pins.ts";
+import { searchRoutes } from "./search.ts";
 import { type AppEnv, bearerToken } from "./context.ts";
 import type { Handshake } from "./handshake.ts";
 import { type Health, healthRoutes } from "./health.ts";
@@ -69,7 +73,7 @@ export function createApp(
   });
   api.use(cors({
     origin: (origin, c) => checkOrigin(origin, c.req.header("host")) ? origin : null,
-    allowMethods: ["GET", "POST", "PATCH", "DELETE"],
+    allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
     exposeHeaders: ["X-Request-Id", "Location", "Retry-After"],
   }));
   api.route("/health", healthRoutes(health));
@@ -80,6 +84,13 @@ export function createApp(
   });
   api.route("/channels", channelRoutes(chat));
   api.route("/channels/:channel_id/messages", messageRoutes(chat));
+  api.route("/channels/:channel_id/pins", pinRoutes(chat));
+  api.route("/channels/:channel_id/search", searchRoutes(chat));
+  api.route("/channels/:channel_id", changeRoutes(chat));
+  api.route("/channels/:channel_id", ownRoutes(chat));
+  api.route("/search", searchRoutes(chat));
+  api.route("/unread", unreadRoutes(chat));
+  api.route("/users", userRoutes(chat));
   app.route("/api", api);
   return app;
 }

@@ -156,12 +156,19 @@ export class SqliteStore implements Store {
   }
 
   // deno-lint-ignore require-await -- what the reader throws must be a rejection
-  async reactors(channelId: string, id: string, query: { emoji: string; limit: number; after?: string }) {
+  async reactors(
+    channelId: string,
+    id: string,
+    query: { emoji: string; limit: number; after?: string },
+  ): Promise<{ userIds: string[]; hasMore: boolean }> {
     return this.#reader.reactors(channelId, id, query);
   }
 
   // deno-lint-ignore require-await -- what the reader throws must be a rejection
-  async unread(userId: string, query: { limit: number; after?: string }) {
+  async unread(
+    userId: string,
+    query: { limit: number; after?: string },
+  ): Promise<{ states: ReadState[]; hasMore: boolean }> {
     return this.#reader.unread(userId, query);
   }
 

@@ -22,14 +22,14 @@ function turn(): Promise<void> {
 
 Deno.test("Chat send() resolves with the stored message", async () => {
   await using opened = await ChatWith.open();
-  const { message } = await opened.chat.send({ channelId: "a", userId: "alice", content: "hi" });
+  const { message } = await opened.chat.messages.send({ channelId: "a", userId: "alice", content: "hi" });
   assertEquals(message, await opened.store.getMessage("a", message.id));
 });
 
 Deno.test("Chat send() gives the message to every member, its sender too, as history does", async () => {
   await using opened = await ChatWith.open();
   const members = [await opened.visit("alice"), await opened.visit("bob")];
-  await opened.chat.send({ channelId: "a", userId: "alice", content: "hi", nonce: "n" });
+  await opened.chat.messages.send({ channelId: "a", userId: "alice", content: "hi", nonce: "n" });
   const [message] = (await opened.store.history("a", { limit: 1 })).messages;
   assert(message);
   for (const { seat } of members) assertEquals<unknown>(seat.of("new_message"), [messagePayload(message)]);
@@ -56,8 +56,8 @@ Deno.test("Chat send() of a nonce again resolves with the message stored then an
   await using opened = await ChatWith.open();
   const { seat } = await opened.visit("bob");
   const draft = { channelId: "a", userId: "alice", content: "hi", nonce: "n" };
-  const { message } = await opened.chat.send(draft);
-  assertEquals(await opened.chat.send(draft), { message, created: false });
+  const { message } = await opened.chat.messages.send(draft);
+  assertEquals(await opened.chat.messages.send(draft), { message, created: false });
   await opened.say("alice", "fence");
   assertEquals(seat.seqs, [1, 2]);
 });
@@ -435,7 +435,7 @@ Deno.test("Chat ensureFirstChannels() by two instances at once makes them once",
 Deno.test("Chat send() ends its author's typing before the message comes", async () => {
   await using opened = await ChatWith.open();
   const [alice, bob] = [await opened.visit("alice"), await opened.visit("bob")];
-  alice.visit.typing.start(alice.seat);
+  alice.visit.typing.start(alice.seat.identity.userId, alice.seat);
   await opened.say("alice", "hi");
   const events = bob.seat.heard.map(({ event }) => event).filter((event) => /typing|message/.test(event));
   assertEquals(events, ["user_typing", "user_stopped_typing", "new_message"]);
@@ -444,7 +444,7 @@ Deno.test("Chat send() ends its author's typing before the message comes", async
 Deno.test("Chat send() leaves the typing of others as it is", async () => {
   await using opened = await ChatWith.open();
   const [alice, bob] = [await opened.visit("alice"), await opened.visit("bob")];
-  alice.visit.typing.start(alice.seat);
+  alice.visit.typing.start(alice.seat.identity.userId, alice.seat);
   await opened.say("bob", "hi");
   assertEquals(bob.seat.of("user_stopped_typing"), []);
 });
@@ -452,7 +452,7 @@ Deno.test("Chat send() leaves the typing of others as it is", async () => {
 Deno.test("Chat leave() ends the typing of who leaves", async () => {
   await using opened = await ChatWith.open();
   const [alice, bob] = [await opened.visit("alice"), await opened.visit("bob")];
-  alice.visit.typing.start(alice.seat);
+  alice.visit.typing.start(alice.seat.identity.userId, alice.seat);
   opened.leave(alice.visit);
   assertEquals(bob.seat.of("user_stopped_typing"), [{ user_id: "alice" }]);
 });
@@ -460,7 +460,7 @@ Deno.test("Chat leave() ends the typing of who leaves", async () => {
 Deno.test("Chat sweep() ends typing after 10 s", async () => {
   await using opened = await ChatWith.open();
   const [alice, bob] = [await opened.visit("alice"), await opened.visit("bob")];
-  alice.visit.typing.start(alice.seat);
+  alice.visit.typing.start(alice.seat.identity.userId, alice.seat);
   opened.clock.nowMs += 9_999;
   opened.chat.sweep();
   assertEquals(bob.seat.of("user_stopped_typing"), []);
@@ -473,7 +473,7 @@ Deno.test("Chat typing reaches the members of its channel alone", async () => {
   await using opened = await ChatWith.open();
   const alice = await opened.visit("alice");
   const other = await opened.visit("bob", { channelId: "b" });
-  alice.visit.typing.start(alice.seat);
+  alice.visit.typing.start(alice.seat.identity.userId, alice.seat);
   assertEquals(other.seat.of("user_typing"), []);
 });
 
@@ -482,7 +482,7 @@ Deno.test("Chat typing reaches someone whose history is still being read", async
   const alice = await opened.visit("alice");
   const seat = new FakeSeat("bob");
   const visiting = opened.chat.visit(seat, "a", { limit: 50 });
-  alice.visit.typing.start(alice.seat);
+  alice.visit.typing.start(alice.seat.identity.userId, alice.seat);
   const visit = await visiting;
   assertEquals(seat.of("user_typing"), [{ user_id: "alice" }]);
   visit.leave();

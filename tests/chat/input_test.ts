@@ -7,11 +7,11 @@ import {
   historyQuery,
   isChannelId,
   joinRequest,
-  messageDraft,
   messageId,
   pageLimit,
   shallow,
 } from "../../src/chat/input.ts";
+import { messageDraft } from "../../src/chat/message_input.ts";
 import { assertRefused } from "../store/support/assert_refused.ts";
 
 const ULID = "01KDWDQEG0ABCDEFGHJKMNPQRS";

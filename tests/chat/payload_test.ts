@@ -52,7 +52,13 @@ Deno.test("channelPayload() has the fields of the contract", () => {
 });
 
 Deno.test("welcomePayload() has the page, the head, the epoch and the channel", () => {
-  const { text } = welcomePayload(channel, { messages: [message], hasMore: true, headSeq: 8, epoch: "f" });
+  const { text } = welcomePayload(channel, {
+    messages: [message],
+    hasMore: true,
+    headSeq: 8,
+    epoch: "f",
+    purgedSeq: 0,
+  });
   assertEquals(JSON.parse(text), {
     messages: [messagePayload(message)],
     head_seq: 8,

@@ -76,7 +76,7 @@ export class ChatWith implements AsyncDisposable {
 
   /** Sends a message; resolves with its `seq`. */
   async say(userId: string, content: string, channelId = "a"): Promise<number> {
-    return (await this.chat.send({ channelId, userId, content })).message.seq;
+    return (await this.chat.messages.send({ channelId, userId, content })).message.seq;
   }
 
   /** The same store; what it is still asked for at the end of the test is waited for. */
