@@ -27,6 +27,9 @@ export interface RedisRateLimiterOptions {
 /** How long {@linkcode RedisRateLimiter.open} waits for Redis. */
 const OPEN_MS = 2_000;
 
+/** What a call that is due is given to read an answer that has come already. */
+const GRACE_MS = 10;
+
 /** While Redis refuses, calls try it again this often. */
 const RETRY_MS = 1_000;
 
@@ -148,13 +151,15 @@ export class RedisRateLimiter implements RateLimiter {
     }
   }
 
-  /** Looks at the oldest call only, with one timer for all. */
-  #checkDeadline(): void {
+  /** Looks at the oldest call only, with one timer for all. `due` was too old a moment ago. */
+  #checkDeadline(due?: Call): void {
     this.#timer = undefined;
     const [oldest] = this.#pending;
     if (!oldest) return;
     const leftMs = oldest.sentAt + this.#deadlineMs - performance.now();
     if (leftMs > 0) this.#timer = setTimeout(() => this.#checkDeadline(), leftMs);
+    // It may be this instance that stood still, with the answer unread.
+    else if (oldest !== due) this.#timer = setTimeout(() => this.#checkDeadline(oldest), GRACE_MS);
     else this.#away(new Error(`Redis took longer than ${this.#deadlineMs} ms`));
   }
 

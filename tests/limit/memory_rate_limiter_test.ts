@@ -124,18 +124,27 @@ Deno.test("MemoryRateLimiter sweep() forgets the buckets that are full", () => {
   assertEquals(limiter.size, 0);
 });
 
-Deno.test("MemoryRateLimiter keeps no more buckets than it may", () => {
+Deno.test("MemoryRateLimiter keeps no more buckets than it may, and at least half of them", () => {
   const { limiter } = open(100);
-  for (let key = 0; key < 1_000; key++) limiter.take(RULE, `${key}`);
-  assertEquals(limiter.size, 100);
+  for (let key = 0; key < 1_000; key++) {
+    limiter.take(RULE, `${key}`);
+    if (key > 100) assert(limiter.size <= 100 && limiter.size >= 50);
+  }
 });
 
-Deno.test("MemoryRateLimiter forgets the bucket not asked for the longest where there are too many", () => {
-  const { limiter } = open(2);
+Deno.test("MemoryRateLimiter remembers whoever was among the last half to ask", () => {
+  const { limiter } = open(100);
   limiter.take(RULE, "flood", 4);
-  limiter.take(RULE, "a", 4);
-  assert(!limiter.take(RULE, "flood").allowed);
-  limiter.take(RULE, "b");
-  assert(!limiter.take(RULE, "flood").allowed);
-  assert(limiter.take(RULE, "a").allowed);
+  for (let key = 0; key < 1_000; key++) {
+    limiter.take(RULE, `${key}`);
+    if (key % 49 === 0) assert(!limiter.take(RULE, "flood").allowed);
+  }
+});
+
+Deno.test("MemoryRateLimiter forgets the buckets not asked for the longest where there are too many", () => {
+  const { limiter } = open(4);
+  for (const key of ["a", "b", "c", "d"]) limiter.take(RULE, key, 4);
+  assert(!limiter.take(RULE, "b").allowed);
+  limiter.take(RULE, "e");
+  assertEquals(["b", "d", "a"].map((key) => limiter.take(RULE, key).allowed), [false, false, true]);
 });

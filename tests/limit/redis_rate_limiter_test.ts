@@ -188,6 +188,17 @@ Deno.test("RedisRateLimiter take() answers earlier calls first where a call is m
   assertEquals(answered, ["first", "second", "late"]);
 });
 
+Deno.test("RedisRateLimiter take() does not take it for Redis being late when this instance stands still", async () => {
+  await using server = await RedisServer.start();
+  const changes: boolean[] = [];
+  await using limiter = await openOn(server, { deadlineMs: 1_000, onChange: (available) => changes.push(available) });
+  const call = limiter.take(RULE, "a");
+  const begin = performance.now();
+  while (performance.now() - begin < 1_500);
+  assertEquals((await call).remaining, 11);
+  assertEquals(changes, [true]);
+});
+
 Deno.test("RedisRateLimiter take() works again by itself when the server has forgotten the script", async () => {
   await using server = await RedisServer.start();
   await using limiter = await openOn(server, { instances: () => 3 });
