@@ -6,11 +6,12 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   deadline: [],
   config: ["errors"],
   auth: ["errors", "deadline"],
+  limit: ["errors", "deadline"],
   store: ["errors", "deadline"],
   telemetry: ["errors"],
   phoenix: ["errors", "auth"],
-  chat: ["errors", "deadline", "auth", "store", "phoenix", "telemetry"],
-  http: ["errors", "deadline", "auth", "store", "phoenix", "chat", "telemetry"],
+  chat: ["errors", "deadline", "auth", "limit", "store", "phoenix", "telemetry"],
+  http: ["errors", "deadline", "auth", "limit", "store", "phoenix", "chat", "telemetry"],
 };
 
 /** The composition: may import everything. */
@@ -21,6 +22,7 @@ const THIRD_PARTY: Record<string, RegExp> = {
   "hono": /^src\/http\//,
   "jose": /^src\/auth\//,
   "@logtape/logtape": /^src\/telemetry\//,
+  "redis": /^src\/limit\/redis_/,
   "@std/ulid": /^src\/store\//,
   "node:crypto": /^src\/(auth|store)\//,
   "node:sqlite": /^src\/store\/sqlite_/,
@@ -74,7 +76,7 @@ Deno.test("layers: third-party code stays where it belongs", () => {
 });
 
 Deno.test("layers: adapters are named only by what chooses them", () => {
-  const chooses = /^src\/(store\/|service\.ts)/;
+  const chooses = /^src\/(store\/|limit\/redis_|service\.ts)/;
   const wrong = imports.filter(({ from, specifier }) =>
     /\/(sqlite|memory|postgres|redis)_/.test(specifier) && !chooses.test(from)
   );
