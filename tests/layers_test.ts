@@ -7,6 +7,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   config: ["errors"],
   auth: ["errors", "deadline"],
   store: ["errors", "deadline"],
+  pubsub: ["errors", "deadline"],
   telemetry: ["errors"],
   phoenix: ["errors", "auth"],
   chat: ["errors", "deadline", "auth", "store", "phoenix", "telemetry"],
@@ -22,6 +23,7 @@ const THIRD_PARTY: Record<string, RegExp> = {
   "jose": /^src\/auth\//,
   "@logtape/logtape": /^src\/telemetry\//,
   "@std/ulid": /^src\/store\//,
+  "redis": /^src\/pubsub\/redis_/,
   "node:crypto": /^src\/auth\//,
   "node:sqlite": /^src\/store\/sqlite_/,
 };
@@ -74,7 +76,7 @@ Deno.test("layers: third-party code stays where it belongs", () => {
 });
 
 Deno.test("layers: adapters are named only by what chooses them", () => {
-  const chooses = /^src\/(store\/|service\.ts)/;
+  const chooses = /^src\/(store\/|pubsub\/|service\.ts)/;
   const wrong = imports.filter(({ from, specifier }) =>
     /\/(sqlite|memory|postgres|redis)_/.test(specifier) && !chooses.test(from)
   );
