@@ -16,14 +16,17 @@ import {
 /** The client's type of a listener, which it asks for in one place only. */
 type Listener = Parameters<ReturnType<typeof newCluster>["unsubscribe"]>[1];
 
-/** How long a connection lives in which not every channel could be subscribed to, as while a node of the cluster fails over. */
-const PARTIAL_MS = 2_000;
+/** How long the other nodes' connections live on when one was lost or could not be made, as while it fails over. */
+const PARTIAL_MS = 1_000;
 
-/** They live and die together. Sharded publish and subscribe from Redis 7 on, the plain one before. */
+/**
+ * They live and die together: where one is lost, all are made anew a little later, and find the cluster as it then is. Publish and subscribe are
+ * sharded from Redis 7 on, and plain before.
+ */
 export class RedisClusterConnection implements RedisConnection {
   readonly #options: RedisConnectionOptions;
   readonly #cluster: ReturnType<typeof newCluster>;
-  #state: "new" | "open" | "destroyed" = "new";
+  #destroyed = false;
   #sharded = true;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -37,10 +40,9 @@ export class RedisClusterConnection implements RedisConnection {
 
   async open(): Promise<void> {
     const connecting = this.#cluster.connect();
-    connecting.then(() => this.#state === "destroyed" && this.#cluster.destroy(), () => {});
+    connecting.then(() => this.#destroyed && this.#cluster.destroy(), () => {});
     await answered(connecting, this.#options.connectTimeoutMs);
     this.#sharded = await answered(this.#knowsShards(), this.#options.connectTimeoutMs);
-    if (this.#state === "new") this.#state = "open";
   }
 
   async subscribe(channels: readonly string[], hear: Hear): Promise<void> {
@@ -49,7 +51,7 @@ export class RedisClusterConnection implements RedisConnection {
     const faults = results.flatMap((result) => result.status === "rejected" ? [result.reason] : []);
     if (faults.length === 0) return;
     if (faults.length === channels.length) throw faults[0];
-    this.#timer ??= setTimeout(() => this.#lose(faults[0]), PARTIAL_MS);
+    this.#lose(faults[0]);
   }
 
   async unsubscribe(channel: string, hear: Hear): Promise<void> {
@@ -61,29 +63,25 @@ export class RedisClusterConnection implements RedisConnection {
     return this.#sharded ? this.#cluster.sPublish(channel, text) : this.#cluster.publish(channel, text);
   }
 
-  async ping(): Promise<unknown> {
-    return await (await this.#anyNode()).ping();
+  ping(): Promise<unknown> {
+    return Promise.any(this.#cluster.masters.map(async (node) => await (await this.#cluster.nodeClient(node)).ping()));
   }
 
   destroy(): void {
     clearTimeout(this.#timer);
-    this.#state = "destroyed";
+    this.#destroyed = true;
     this.#cluster.destroy();
   }
 
   #lose(error: unknown): void {
-    if (this.#state === "open") this.#options.onLost(error);
+    if (!this.#destroyed) this.#timer ??= setTimeout(() => this.#options.onLost(error), PARTIAL_MS);
   }
 
   async #knowsShards(): Promise<boolean> {
-    const [, major = "7"] = /^redis_version:(\d+)/m.exec(await (await this.#anyNode()).info("server")) ?? [];
+    const { masters } = this.#cluster;
+    const asking = masters.map(async (node) => await (await this.#cluster.nodeClient(node)).info("server"));
+    const [, major = "7"] = /^redis_version:(\d+)/m.exec(await Promise.any(asking)) ?? [];
     return Number(major) >= 7;
-  }
-
-  #anyNode() {
-    const [master] = this.#cluster.masters;
-    if (!master) throw new Error("The cluster has no master");
-    return this.#cluster.nodeClient(master);
   }
 }
 

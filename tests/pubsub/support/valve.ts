@@ -10,6 +10,7 @@ export class Valve implements AsyncDisposable {
   readonly #target: number;
   readonly #links = new Set<Link>();
   readonly #accepting: Promise<void>;
+  #closed = false;
 
   constructor(target: number) {
     this.#target = target;
@@ -27,15 +28,29 @@ export class Valve implements AsyncDisposable {
     return links.length;
   }
 
+  /** Cuts every connection, and each new one until {@linkcode Valve.restore}. */
+  cut(): void {
+    this.#closed = true;
+    for (const link of this.#links) link.end();
+  }
+
+  restore(): void {
+    this.#closed = false;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener.close();
-    for (const link of this.#links) link.end();
+    this.cut();
     await this.#accepting;
   }
 
   async #accept(): Promise<void> {
     const ended: Promise<void>[] = [];
     for await (const client of this.#listener) {
+      if (this.#closed) {
+        client.close();
+        continue;
+      }
       const link = new Link(client, await Deno.connect({ hostname: "127.0.0.1", port: this.#target }));
       this.#links.add(link);
       ended.push(link.ended.then(() => void this.#links.delete(link)));
