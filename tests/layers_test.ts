@@ -8,10 +8,11 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   auth: ["errors", "deadline"],
   limit: ["errors", "deadline"],
   store: ["errors", "deadline"],
+  pubsub: ["errors", "deadline"],
   telemetry: ["errors"],
   phoenix: ["errors", "auth"],
-  chat: ["errors", "deadline", "auth", "limit", "store", "phoenix", "telemetry"],
-  http: ["errors", "deadline", "auth", "limit", "store", "phoenix", "chat", "telemetry"],
+  chat: ["errors", "deadline", "auth", "limit", "store", "pubsub", "phoenix", "telemetry"],
+  http: ["errors", "deadline", "auth", "limit", "store", "pubsub", "phoenix", "chat", "telemetry"],
 };
 
 /** The composition: may import everything. */
@@ -22,7 +23,7 @@ const THIRD_PARTY: Record<string, RegExp> = {
   "hono": /^src\/http\//,
   "jose": /^src\/auth\//,
   "@logtape/logtape": /^src\/telemetry\//,
-  "redis": /^src\/limit\/redis_/,
+  "redis": /^src\/(limit|pubsub)\/redis_/,
   "@std/ulid": /^src\/store\//,
   "node:crypto": /^src\/(auth|store)\//,
   "node:sqlite": /^src\/store\/sqlite_/,
@@ -76,7 +77,7 @@ Deno.test("layers: third-party code stays where it belongs", () => {
 });
 
 Deno.test("layers: adapters are named only by what chooses them", () => {
-  const chooses = /^src\/(store\/|limit\/redis_|service\.ts)/;
+  const chooses = /^src\/(store\/|pubsub\/|limit\/redis_|service\.ts)/;
   const wrong = imports.filter(({ from, specifier }) =>
     /\/(sqlite|memory|postgres|redis)_/.test(specifier) && !chooses.test(from)
   );
