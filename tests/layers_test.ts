@@ -4,8 +4,10 @@ import { assertEquals } from "@std/assert";
 const MAY_IMPORT: Record<string, readonly string[]> = {
   errors: [],
   deadline: [],
-  config: ["errors"],
-  auth: ["errors", "deadline"],
+  jwt_algorithms: [],
+  jwt_settings: ["jwt_algorithms"],
+  config: ["errors", "jwt_algorithms", "jwt_settings"],
+  auth: ["errors", "deadline", "jwt_algorithms"],
   store: ["errors", "deadline"],
   telemetry: ["errors"],
   phoenix: ["errors", "auth"],
@@ -22,7 +24,7 @@ const THIRD_PARTY: Record<string, RegExp> = {
   "jose": /^src\/auth\//,
   "@logtape/logtape": /^src\/telemetry\//,
   "@std/ulid": /^src\/store\//,
-  "node:crypto": /^src\/auth\//,
+  "node:crypto": /^src\/(auth\/|jwt_algorithms\.ts$)/,
   "node:sqlite": /^src\/store\/sqlite_/,
 };
 
