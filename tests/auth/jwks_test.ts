@@ -6,6 +6,8 @@ import { PUBLIC_ALGORITHMS } from "../../src/jwt_algorithms.ts";
 import { eventually } from "../support/eventually.ts";
 import { KeyServer } from "../support/key_server.ts";
 import { type Keys, newKeys, signWith } from "../support/key_pair.ts";
+import { HANDSHAKE, TcpClient } from "../support/tcp_client.ts";
+import { TestService } from "../support/test_service.ts";
 
 const [A, B, C] = await Promise.all(["a", "b", "c"].map((kid) => newKeys("ES256", kid))) as [Keys, Keys, Keys];
 
@@ -247,4 +249,22 @@ Deno.test("Jwks leaves secrets, private keys and what is no key out, and takes t
   provider.server.answer = () => Response.json({ keys: [secret, { ...B.jwk, d: "AAAA" }, ...odd, A.jwk] });
   assertEquals(await provider.try(A), "in");
   assertEquals([await provider.try(B), await provider.try(C)], ["unauthorized", "unauthorized"]);
+});
+
+Deno.test("a service whose key set cannot be had answers 503 and when to come back, and charges nobody for it", async () => {
+  await using server = new KeyServer();
+  server.answer = () => new Response(null, { status: 500 });
+  await using service = await TestService.start({ env: "production", jwtJwksUrl: server.url, loginFailures: 1 });
+  const token = await signWith(A);
+  for (let i = 0; i < 3; i++) {
+    const { status, headers } = await service.call("GET", "/api/channels", { token });
+    assertEquals([status, headers.get("retry-after")], [503, "5"]);
+  }
+  using client = await TcpClient.connect(service.port);
+  const { status, headers } = await client.request("GET", `/socket/websocket?vsn=2.0.0&token=${token}`, HANDSHAKE);
+  assertEquals([status, headers.get("retry-after")], [503, "5"]);
+  assertEquals(server.requests, 1);
+  const told = service.log.filter((line) => line.includes("answered with status 500"));
+  assertEquals(told.length, 1);
+  assert(!service.log.join().includes(server.url));
 });
