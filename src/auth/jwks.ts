@@ -4,7 +4,7 @@
  * @module
  */
 
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWK } from "jose";
+import { createLocalJWKSet, errors, type JSONWebKeySet } from "jose";
 import { ChatError } from "../errors.ts";
 import type { JwtAlgorithm } from "../jwt_algorithms.ts";
 import type { TokenHeader, TokenKeys } from "./jwt_keys.ts";
@@ -131,7 +131,7 @@ async function readText(response: Response): Promise<string> {
   return text + decoder.decode();
 }
 
-/** The public keys of a set: secrets and private keys do not belong there and are left out. */
+/** The keys of a set as they are; jose verifies nothing with a secret or a private key among them. */
 function parseKeySet(text: string): JSONWebKeySet {
   let set: { readonly keys?: unknown } | null;
   try {
@@ -142,9 +142,5 @@ function parseKeySet(text: string): JSONWebKeySet {
   const keys = set?.keys;
   if (!Array.isArray(keys)) throw new Fault("has no keys");
   if (keys.length > MAX_KEYS) throw new Fault(`has more than ${MAX_KEYS} keys`);
-  return { keys: keys.filter(isPublic) };
-}
-
-function isPublic(key: unknown): key is JWK {
-  return typeof key === "object" && key !== null && "kty" in key && key.kty !== "oct" && !("d" in key);
+  return { keys: keys.filter((key) => typeof key === "object" && key !== null && !Array.isArray(key)) };
 }

@@ -71,7 +71,6 @@ function verifyOptions(
 ): JWTVerifyOptions {
   return {
     algorithms: [...keys.algorithms],
-    requiredClaims: ["sub", "exp"],
     clockTolerance: leewayMs / 1_000,
     currentDate: new Date(nowMs),
     ...(issuer !== undefined && { issuer }),
