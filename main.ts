@@ -48,7 +48,8 @@ function banner({ port, node }: Service, config: Config): string {
     `  Messages  ${config.storeUrl === "memory:" ? "in memory only: gone when this stops" : config.storeUrl}`,
   ];
   if (config.env === "development") {
-    const rule = config.secretKeyBase === undefined
+    const { secretKeyBase, jwtSecret, jwtPublicKey, jwtJwksUrl } = config;
+    const rule = (secretKeyBase ?? jwtSecret ?? jwtPublicKey ?? jwtJwksUrl) === undefined
       ? "anyone may connect, as anyone: a token is taken as the user's name."
       : "clients without a token are let in as anonymous_<n>.";
     lines.push("", `  Development: ${rule}`, "  For anything else set CHAT_ENV=production and SECRET_KEY_BASE.");

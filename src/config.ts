@@ -4,8 +4,11 @@
  * @module
  */
 
+import { HMAC_ALGORITHMS, type JwtAlgorithm, parsePublicKey, PUBLIC_ALGORITHMS } from "./jwt_algorithms.ts";
+import { jwtContradictions, type JwtSettings } from "./jwt_settings.ts";
+
 /** What an instance runs with; deeply frozen, and the same for its whole life. */
-export interface Config {
+export interface Config extends JwtSettings {
   /** Whether the rules of production hold. */
   readonly env: "development" | "production";
   /** The host name or address to listen on. */
@@ -18,9 +21,9 @@ export interface Config {
   readonly logLevel: "debug" | "info" | "warning" | "error";
   /** How long an instance that stops waits for its connections. */
   readonly drainTimeoutMs: number;
-  /** The secret that tokens are derived from; never absent in production. */
+  /** The secret of what the service itself signs, and of users' tokens where nothing else is set; never absent in production. */
   readonly secretKeyBase?: string;
-  /** The salt that sets these tokens apart from others made of the same secret. */
+  /** The salt that sets the service's own tokens apart from others made of the same secret. */
   readonly signingSalt: string;
   /** The origins that may open a socket, as browsers write them; empty: its own, in development also any loopback. */
   readonly allowedOrigins: readonly string[];
@@ -113,15 +116,63 @@ const ROWS: { readonly [K in keyof Required<Config>]: Row<Config[K]> } = {
     parse: seconds(0, 300),
   }),
   secretKeyBase: row("Security", "SECRET_KEY_BASE", "SECRET", "none, production needs one", {
-    about: "Secret that tokens are made with; 32 bytes or more",
+    about: "Secret of the service's own tokens, and of users'; 32 bytes or more",
     secret: true,
     parse: parseSecretKeyBase,
     absent: (env) => env === "production" ? unfit(`production needs one; ${MAKE_A_SECRET}`) : undefined,
   }),
   signingSalt: row("Security", "SIGNING_SALT", "SECRET", "chat", {
-    about: "Salt that sets these tokens apart from others of the same secret",
+    about: "Salt that sets the service's own tokens apart from others of the same secret",
     secret: true,
     parse: (text) => text,
+  }),
+  jwtSecret: row("Security", "CHAT_JWT_SECRET", "SECRET", "SECRET_KEY_BASE", {
+    about: "Secret of users' tokens; 32 bytes or more",
+    secret: true,
+    parse: parseSecretKeyBase,
+    absent: () => undefined,
+  }),
+  jwtPublicKey: row("Security", "CHAT_JWT_PUBLIC_KEY", "PEM|file:PATH", "none", {
+    about: "Public key for users' tokens in place of a secret, as PEM text or file:PATH",
+    parse: parseJwtPublicKey,
+    absent: () => undefined,
+    show: (text) => text.startsWith("file:") ? quote(text) : "set (its value is not shown)",
+  }),
+  jwtJwksUrl: row("Security", "CHAT_JWT_JWKS_URL", "URL", "none", {
+    about: "Key set (JWKS) for users' tokens in place of a secret; https, in development also http of this machine",
+    parse: parseJwksUrl,
+    absent: () => undefined,
+    show: (text) => quote(text.replace(/[?#].*/s, "?…")),
+  }),
+  jwtAlgorithms: row("Security", "CHAT_JWT_ALGORITHMS", "LIST", "HS256; by key RS256, ES256 … or EdDSA", {
+    about: "Algorithms of users' tokens, comma separated: HS256 … for a secret, RS256, PS256, ES256 … EdDSA for keys",
+    parse: parseAlgorithms,
+    absent: () => undefined,
+  }),
+  jwtIssuer: row("Security", "CHAT_JWT_ISSUER", "TEXT", "any", {
+    about: "What iss of users' tokens must be",
+    parse: (text) => text,
+    absent: () => undefined,
+  }),
+  jwtAudience: row("Security", "CHAT_JWT_AUDIENCE", "LIST", "any", {
+    about: "Of which aud of users' tokens must have one, comma separated",
+    parse: parseAudience,
+    absent: () => undefined,
+  }),
+  jwtLeewayMs: row("Security", "CHAT_JWT_LEEWAY", "SECONDS", "5", {
+    about: "How far the clock of who makes users' tokens may be off",
+    parse: seconds(0, 60),
+  }),
+  jwtPreviousSecret: row("Security", "CHAT_JWT_PREVIOUS_SECRET", "SECRET", "none", {
+    about: "Secret before the present one, whose tokens are still taken",
+    secret: true,
+    parse: parseSecretKeyBase,
+    absent: () => undefined,
+  }),
+  jwtPreviousUntil: row("Security", "CHAT_JWT_PREVIOUS_UNTIL", "TIME", "none", {
+    about: "Until when they are: ISO 8601 with a time zone, such as 2027-01-31T12:00:00Z",
+    parse: parseTime,
+    absent: () => undefined,
   }),
   allowedOrigins: row("Security", "CHAT_ALLOWED_ORIGINS", "LIST", "its own, in development also loopback", {
     about: "Origins that may open a socket, comma separated: *, https://a.b, //a.b:888 or //*.a.b",
@@ -211,12 +262,14 @@ export class ConfigError extends Error {
 export function loadConfig(env: Record<string, string>, args: string[] = []): Config {
   const complaints: string[] = [];
   const flags = readFlags(args, complaints);
+  const given = new Set<string>();
   const draft: { -readonly [K in keyof Config]?: Config[K] } = {};
 
   function fill<K extends keyof Config>(key: K): void {
     const { name, flag = "", parse, absent, show }: Row<Config[K]> = ROWS[key];
     const text = flags.get(flag) ?? (env[name] || undefined);
     const rules = draft.env ?? "development";
+    if (text !== undefined) given.add(name);
     try {
       const value = text === undefined ? absent(rules) : parse(text, rules);
       if (value !== undefined) draft[key] = value;
@@ -228,6 +281,7 @@ export function loadConfig(env: Record<string, string>, args: string[] = []): Co
     }
   }
   for (const key of Object.keys(ROWS) as (keyof Config)[]) fill(key);
+  complaints.push(...jwtContradictions(draft, given));
 
   for (const name of Object.keys(env)) {
     if (!name.startsWith("CHAT_") || env[name] === "" || SETTINGS.some((setting) => setting.name === name)) continue;
@@ -312,6 +366,7 @@ function number(pattern: RegExp, what: string, min: number, max: number): (text:
 
 function parseSecretKeyBase(text: string, env: Config["env"]): string {
   const bytes = new TextEncoder().encode(text).length;
+  if (/-----BEGIN [\w ]*KEY-----/.test(text)) unfit("must be a random text, not a key in PEM; see CHAT_JWT_PUBLIC_KEY");
   if (bytes < 32) unfit(`must have at least 32 bytes, not ${bytes}; ${MAKE_A_SECRET}`);
   if (env === "production" && isWeak(text)) unfit(`is too easy to guess; ${MAKE_A_SECRET}`);
   return text;
@@ -326,8 +381,64 @@ function isWeak(secret: string): boolean {
   return words.test(secret.toLowerCase().replace(/[^a-z]/g, ""));
 }
 
+/** The PEM text, also where a file holds it: it is read once, so that a wrong one is complained of with all else. */
+function parseJwtPublicKey(text: string): string {
+  const path = /^file:(?:\/\/(?=\/))?(.+)/s.exec(text)?.[1];
+  try {
+    const pem = path === undefined ? text : Deno.readTextFileSync(path);
+    parsePublicKey(pem);
+    return pem;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    if (error.name === "Error") unfit(error.message);
+    unfit(`cannot be read (${error.name}); must be file: and a path below the working directory or /var/lib/chat`);
+  }
+}
+
+function parseJwksUrl(text: string, env: Config["env"]): string {
+  const url = URL.parse(text);
+  const wanted = env === "production" ? "an https URL" : "an https URL, or an http URL of this machine";
+  if (!url || !/^https?:$/.test(url.protocol)) unfit(`must be ${wanted}`);
+  if (url.username !== "" || url.password !== "") unfit(`must be ${wanted} without a user and a password`);
+  const loopback = /^(?:localhost|\[::1\]|127(?:\.\d+){3})$/.test(url.hostname);
+  if (url.protocol === "http:" && (env === "production" || !loopback)) unfit(`must be ${wanted}`);
+  return url.href;
+}
+
+function parseAlgorithms(text: string): readonly JwtAlgorithm[] {
+  const known: readonly JwtAlgorithm[] = [...HMAC_ALGORITHMS, ...PUBLIC_ALGORITHMS];
+  const names = new Set(parseList(text));
+  const algorithms = known.filter((name) => names.has(name));
+  if (names.size === 0 || algorithms.length < names.size) unfit(`must be of ${known.join(", ")}`);
+  if (algorithms.some(isHmac) && !algorithms.every(isHmac)) {
+    unfit("must be of one kind: HS256, HS384 and HS512 are of secrets, all others of public keys");
+  }
+  return algorithms;
+}
+
+function isHmac(algorithm: JwtAlgorithm): boolean {
+  return HMAC_ALGORITHMS.some((name) => name === algorithm);
+}
+
+function parseAudience(text: string): readonly string[] {
+  const names = parseList(text);
+  return names.length > 0 ? names : unfit("must be one name or more, with commas between");
+}
+
+function parseTime(text: string): number {
+  const [, day] = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d)$/.exec(text) ?? [];
+  // Of a day that the month does not have, Date makes one of the next.
+  const exists = day !== undefined && new Date(`${day}T00:00Z`).toJSON()?.startsWith(day);
+  const time = exists ? Date.parse(text) : NaN;
+  return Number.isNaN(time) ? unfit("must be a time such as 2027-01-31T12:00:00Z or 2027-01-31T12:00:00+01:00") : time;
+}
+
+function parseList(text: string): string[] {
+  return text.split(",").map((entry) => entry.trim()).filter((entry) => entry !== "");
+}
+
 function parseOrigins(text: string): readonly string[] {
-  const entries = text.toLowerCase().split(",").map((entry) => entry.trim()).filter((entry) => entry !== "");
+  const entries = parseList(text.toLowerCase());
   const wrong = entries.filter((entry) => entry !== "*" && !isOrigin(entry));
   if (wrong.length > 0) {
     unfit(`${wrong.map(quote).join(", ")} must be like *, https://a.b, http://a.b:8080, //a.b:888 or //*.a.b`);

@@ -4,7 +4,9 @@
  * @module
  */
 
+import type { Authenticate } from "./auth/authenticator.ts";
 import { jwtAuthenticator } from "./auth/jwt.ts";
+import { tokenKeys } from "./auth/jwt_keys.ts";
 import { FailureBudget } from "./auth/failure_budget.ts";
 import { originCheck } from "./auth/origin.ts";
 import { Chat } from "./chat/chat.ts";
@@ -47,6 +49,23 @@ const SWEEP_STORE_MS = 30_000;
 const STORE_CLOSE_MS = 5_000;
 const RELISTEN_MS = 100;
 
+/** Who may come in, by the settings. */
+function authenticator(config: Config, log: Log): Authenticate {
+  const { jwtPreviousSecret, jwtPreviousUntil, jwtLeewayMs: leewayMs } = config;
+  const keys = tokenKeys({
+    secret: config.jwtSecret ?? config.secretKeyBase,
+    previous: jwtPreviousSecret !== undefined && jwtPreviousUntil !== undefined
+      ? { secret: jwtPreviousSecret, until: jwtPreviousUntil }
+      : undefined,
+    publicKey: config.jwtPublicKey,
+    jwksUrl: config.jwtJwksUrl,
+    algorithms: config.jwtAlgorithms,
+    onFault: (error) => log.warn("the keys of tokens were not fetched: {reason}", { reason: error.message }),
+  });
+  const anonymous = config.env === "development";
+  return jwtAuthenticator({ keys, anonymous, issuer: config.jwtIssuer, audience: config.jwtAudience, leewayMs });
+}
+
 /** Opens the store and listens; rejects with what stands in the way. */
 export async function startService(config: Config, version: string, log: Log): Promise<Service> {
   const node = config.nodeName ?? `chat_${crypto.randomUUID().slice(0, 8)}`;
@@ -54,7 +73,7 @@ export async function startService(config: Config, version: string, log: Log): P
   const store = await openStore({ url: config.storeUrl, synchronous: config.sqliteSynchronous });
   const chat = new Chat({ store, adHocChannels: config.adHocChannels, maxListed: config.presenceList, onFault });
   const development = config.env === "development";
-  const authenticate = jwtAuthenticator({ secret: config.secretKeyBase, anonymous: development });
+  const authenticate = authenticator(config, log);
   const checkOrigin = originCheck(config.allowedOrigins, { loopback: development });
   const failures = new FailureBudget(config.loginFailures);
   const handshake = new Handshake({ authenticate, checkOrigin, failures, log });

@@ -1,7 +1,11 @@
 import { assert, assertEquals, assertFalse, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { type Config, ConfigError, helpText, loadConfig, SETTINGS } from "../src/config.ts";
+import { newKeys } from "./support/key_pair.ts";
 
 const STRONG = "kX9mQ2vR7tY4wZ1pL8nB5cD3fG6hJ0sA/Ue+iOxM=";
+
+const [RSA, EC] = await Promise.all([newKeys("RS256"), newKeys("ES256")]);
+const RSA_PEM = RSA.publicPem;
 
 /** The complaints of settings that cannot be used. */
 function complaintsOf(env: Record<string, string>, args: string[] = []): readonly string[] {
@@ -27,6 +31,7 @@ Deno.test("loadConfig() falls back to the defaults of development", () => {
     logLevel: "info",
     drainTimeoutMs: 25_000,
     signingSalt: "chat",
+    jwtLeewayMs: 5_000,
     allowedOrigins: [],
     storeUrl: "sqlite:data/chat.db",
     sqliteSynchronous: "full",
@@ -60,6 +65,13 @@ Deno.test("loadConfig() reads every variable", () => {
     CHAT_DRAIN_TIMEOUT: "0",
     SECRET_KEY_BASE: STRONG,
     SIGNING_SALT: "pepper",
+    CHAT_JWT_SECRET: `${STRONG}x`,
+    CHAT_JWT_ALGORITHMS: "HS256",
+    CHAT_JWT_ISSUER: "https://id.example",
+    CHAT_JWT_AUDIENCE: "chat, chat-2",
+    CHAT_JWT_LEEWAY: "60",
+    CHAT_JWT_PREVIOUS_SECRET: `${STRONG}y`,
+    CHAT_JWT_PREVIOUS_UNTIL: "2027-01-31T12:00:00+01:00",
     CHAT_ALLOWED_ORIGINS: "https://a.b",
     CHAT_STORE_URL: "sqlite:/var/lib/chat/chat.db",
     CHAT_SQLITE_SYNCHRONOUS: "normal",
@@ -75,7 +87,10 @@ Deno.test("loadConfig() reads every variable", () => {
     CHAT_CLOSE_REFUSED_JOINS: "off",
     CHAT_DRAIN_WINDOW: "1",
   };
-  assertEquals(Object.keys(env).toSorted(), SETTINGS.map(({ name }) => name).toSorted());
+  const instead = ["CHAT_JWT_PUBLIC_KEY", "CHAT_JWT_JWKS_URL"];
+  assertEquals([...Object.keys(env), ...instead].toSorted(), SETTINGS.map(({ name }) => name).toSorted());
+  assertEquals(loadConfig(production({ CHAT_JWT_PUBLIC_KEY: RSA_PEM })).jwtPublicKey, RSA_PEM);
+  assertEquals(loadConfig(production({ CHAT_JWT_JWKS_URL: "https://a.b/c" })).jwtJwksUrl, "https://a.b/c");
   assertEquals<Config>(loadConfig(env), {
     env: "production",
     host: "::1",
@@ -85,6 +100,13 @@ Deno.test("loadConfig() reads every variable", () => {
     drainTimeoutMs: 0,
     secretKeyBase: STRONG,
     signingSalt: "pepper",
+    jwtSecret: `${STRONG}x`,
+    jwtAlgorithms: ["HS256"],
+    jwtIssuer: "https://id.example",
+    jwtAudience: ["chat", "chat-2"],
+    jwtLeewayMs: 60_000,
+    jwtPreviousSecret: `${STRONG}y`,
+    jwtPreviousUntil: Date.UTC(2027, 0, 31, 11),
     allowedOrigins: ["https://a.b"],
     storeUrl: "sqlite:/var/lib/chat/chat.db",
     sqliteSynchronous: "normal",
@@ -208,6 +230,32 @@ for (
       "https://a.b:99999",
       "https://a.b,x",
     ],
+    ["CHAT_JWT_PUBLIC_KEY", "abc", "file:", "file:/nowhere/at/all", `file:${import.meta.dirname}`],
+    [
+      "CHAT_JWT_JWKS_URL",
+      "a.b",
+      "ftp://a.b/",
+      "file:///etc/keys",
+      "http://a.b/keys",
+      "http://127.0.0.1.a.b/",
+      "http://10.0.0.1/",
+      "https://u:p@a.b/",
+      "https://u@a.b/",
+    ],
+    ["CHAT_JWT_ALGORITHMS", ",", "none", "hs256", "HS256,none", "RS256,HS256", "ES256K", "RS256 ES256"],
+    ["CHAT_JWT_AUDIENCE", ",", " , "],
+    ["CHAT_JWT_LEEWAY", "61", "-1", "5s"],
+    [
+      "CHAT_JWT_PREVIOUS_UNTIL",
+      "2027-01-31",
+      "2027-01-31T12:00",
+      "2027-02-30T12:00Z",
+      "2027-13-01T12:00Z",
+      "2027-01-31T25:00Z",
+      "31.1.2027",
+      "tomorrow",
+      "1801389600",
+    ],
     ["CHAT_STORE_URL", "data/chat.db", "sqlite:", "sqlite: ", "mysql://a.b/c", "SQLITE"],
     ["CHAT_SQLITE_SYNCHRONOUS", "off"],
     ["CHAT_AD_HOC_CHANNELS", "true", "1"],
@@ -220,7 +268,7 @@ for (
 ) {
   Deno.test(`loadConfig() rejects a ${name} that is not right`, () => {
     for (const value of values) {
-      assertMatch(complaintOf({ [name]: value }), new RegExp(`^${name} is ".+: .*must be `, "s"));
+      assertMatch(complaintOf({ [name]: value }), new RegExp(`^${name} is (?:"|set).+: .*must be `, "s"));
     }
   });
 }
@@ -385,11 +433,111 @@ Deno.test("loadConfig() takes a store in memory in development", () => {
   assertEquals(loadConfig({ CHAT_STORE_URL: "memory:" }).storeUrl, "memory:");
 });
 
+Deno.test("loadConfig() holds CHAT_JWT_SECRET and the previous one to the rules of SECRET_KEY_BASE", () => {
+  const until = { CHAT_JWT_PREVIOUS_UNTIL: "2027-01-31T12:00:00Z" };
+  for (const name of ["CHAT_JWT_SECRET", "CHAT_JWT_PREVIOUS_SECRET"]) {
+    for (
+      const [secret, complaint] of [
+        ["hunter2", /at least 32 bytes, not 7/],
+        ["hunter2".repeat(6), /too easy to guess/],
+        [RSA_PEM, /CHAT_JWT_PUBLIC_KEY/],
+      ] as const
+    ) {
+      const found = complaintOf(production({ [name]: secret, ...(name === "CHAT_JWT_SECRET" ? {} : until) }));
+      assertMatch(found, complaint);
+      assert(found.startsWith(`${name} is set (its value is not shown): `));
+    }
+  }
+});
+
+Deno.test("loadConfig() takes a public key as text, with its line breaks written as \\n, and from a file", async () => {
+  const written = RSA_PEM.trim().replaceAll("\n", "\\n");
+  assertEquals(loadConfig({ CHAT_JWT_PUBLIC_KEY: written }).jwtPublicKey, written);
+  const path = await Deno.makeTempFile();
+  await Deno.writeTextFile(path, RSA_PEM);
+  assertEquals(loadConfig({ CHAT_JWT_PUBLIC_KEY: `file:${path}` }).jwtPublicKey, RSA_PEM);
+  assertEquals(loadConfig({ CHAT_JWT_PUBLIC_KEY: `file://${path}` }).jwtPublicKey, RSA_PEM);
+  await Deno.remove(path);
+});
+
+Deno.test("loadConfig() refuses a private key for the public one, and never shows it", () => {
+  const complaint = complaintOf({ CHAT_JWT_PUBLIC_KEY: RSA.privatePem });
+  assertEquals(
+    complaint,
+    "CHAT_JWT_PUBLIC_KEY is set (its value is not shown): is a private key; must be the public one",
+  );
+});
+
+Deno.test("loadConfig() takes a key set over http from this machine only, and not in production", () => {
+  for (const url of ["http://127.0.0.1:8080/keys", "http://localhost/keys", "http://[::1]/keys", "https://a.b/keys"]) {
+    assertEquals(loadConfig({ CHAT_JWT_JWKS_URL: url }).jwtJwksUrl, url);
+    if (url.startsWith("https")) assertEquals(loadConfig(production({ CHAT_JWT_JWKS_URL: url })).jwtJwksUrl, url);
+    else assertStringIncludes(complaintOf(production({ CHAT_JWT_JWKS_URL: url })), "must be an https URL");
+  }
+});
+
+Deno.test("loadConfig() never shows the query of a key set's URL", () => {
+  assertFalse(complaintOf({ CHAT_JWT_JWKS_URL: "http://a.b/?key=hunter2" }).includes("hunter2"));
+});
+
+const LATER = "2027-01-31T12:00:00Z";
+for (
+  const [what, env, complaint] of [
+    [
+      "two keys",
+      { CHAT_JWT_SECRET: STRONG, CHAT_JWT_PUBLIC_KEY: RSA_PEM },
+      /^CHAT_JWT_SECRET and CHAT_JWT_PUBLIC_KEY are/,
+    ],
+    ["a key and a set", { CHAT_JWT_PUBLIC_KEY: RSA_PEM, CHAT_JWT_JWKS_URL: "https://a.b" }, /_KEY and .*_URL are set/],
+    ["RS256 with a secret", { CHAT_JWT_ALGORITHMS: "RS256" }, /ALGORITHMS holds RS256: .*SECRET_KEY_BASE/],
+    ["HS256 with a public key", { CHAT_JWT_ALGORITHMS: "HS256", CHAT_JWT_PUBLIC_KEY: RSA_PEM }, /holds HS256: .*RS256/],
+    [
+      "RS256 with an EC key",
+      { CHAT_JWT_ALGORITHMS: "RS256,ES256", CHAT_JWT_PUBLIC_KEY: EC.publicPem },
+      /holds RS256: /,
+    ],
+    ["ES384 with a P-256 key", { CHAT_JWT_ALGORITHMS: "ES384", CHAT_JWT_PUBLIC_KEY: EC.publicPem }, /holds ES384: /],
+    ["HS512 with a set", { CHAT_JWT_ALGORITHMS: "HS512", CHAT_JWT_JWKS_URL: "https://a.b" }, /holds HS512: /],
+    ["HS512 with a short secret", { CHAT_JWT_ALGORITHMS: "HS512" }, /^SECRET_KEY_BASE has 41 bytes: .* needs 64$/],
+    ["a previous secret for ever", { CHAT_JWT_PREVIOUS_SECRET: `${STRONG}x` }, /SECRET is set without .*_UNTIL/],
+    ["an end of no previous secret", { CHAT_JWT_PREVIOUS_UNTIL: LATER }, /UNTIL is set without .*_SECRET/],
+    [
+      "the same secret before",
+      { CHAT_JWT_PREVIOUS_SECRET: STRONG, CHAT_JWT_PREVIOUS_UNTIL: LATER },
+      /is the same as SECRET_KEY_BASE/,
+    ],
+    [
+      "a previous secret with a public key",
+      { CHAT_JWT_PREVIOUS_SECRET: `${STRONG}x`, CHAT_JWT_PREVIOUS_UNTIL: LATER, CHAT_JWT_PUBLIC_KEY: RSA_PEM },
+      /checked with CHAT_JWT_PUBLIC_KEY/,
+    ],
+  ] as [string, Record<string, string>, RegExp][]
+) {
+  Deno.test(`loadConfig() complains of ${what}`, () => {
+    const found = complaintOf(production(env));
+    assertMatch(found, complaint);
+    assertFalse(found.includes(STRONG));
+  });
+}
+
+Deno.test("loadConfig() complains of rules for tokens that nothing checks", () => {
+  const env = { CHAT_JWT_ALGORITHMS: "HS256", CHAT_JWT_ISSUER: "a", CHAT_JWT_AUDIENCE: "b" };
+  const complaints = complaintsOf(env);
+  assertEquals(complaints.map((complaint) => complaint.split(" ")[0]), Object.keys(env));
+  for (const complaint of complaints) assertStringIncludes(complaint, "no token is checked");
+});
+
+Deno.test("loadConfig() makes one complaint of one wrong key", () => {
+  for (const name of ["CHAT_JWT_PUBLIC_KEY", "CHAT_JWT_JWKS_URL", "CHAT_JWT_SECRET"]) {
+    complaintOf(production({ [name]: "wrong", CHAT_JWT_ISSUER: "a" }));
+  }
+});
+
 Deno.test("SETTINGS gives every setting a flag but the secrets", () => {
   const flags = new Map(SETTINGS.map(({ name, flag }) => [name, flag]));
   assertEquals([flags.get("PORT"), flags.get("CHAT_STORE_URL")], ["--port", "--store-url"]);
   const secrets = SETTINGS.filter(({ flag }) => flag === undefined).map(({ name }) => name);
-  assertEquals(secrets, ["SECRET_KEY_BASE", "SIGNING_SALT"]);
+  assertEquals(secrets, ["SECRET_KEY_BASE", "SIGNING_SALT", "CHAT_JWT_SECRET", "CHAT_JWT_PREVIOUS_SECRET"]);
 });
 
 Deno.test("SETTINGS is deeply frozen", () => {

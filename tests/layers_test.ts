@@ -4,8 +4,10 @@ import { assertEquals } from "@std/assert";
 const MAY_IMPORT: Record<string, readonly string[]> = {
   errors: [],
   deadline: [],
-  config: ["errors"],
-  auth: ["errors", "deadline"],
+  jwt_algorithms: [],
+  jwt_settings: ["jwt_algorithms"],
+  config: ["errors", "jwt_algorithms", "jwt_settings"],
+  auth: ["errors", "deadline", "jwt_algorithms"],
   limit: ["errors", "deadline"],
   store: ["errors", "deadline"],
   pubsub: ["errors", "deadline"],
@@ -25,7 +27,7 @@ const THIRD_PARTY: Record<string, RegExp> = {
   "@logtape/logtape": /^src\/telemetry\//,
   "redis": /^src\/(limit|pubsub)\/redis_/,
   "@std/ulid": /^src\/store\//,
-  "node:crypto": /^src\/(auth|store)\//,
+  "node:crypto": /^src\/(auth\/|store\/|jwt_algorithms\.ts$)/,
   "node:sqlite": /^src\/store\/sqlite_/,
 };
 

@@ -5,13 +5,14 @@
  */
 
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { deriveKey } from "./key_derivation.ts";
 
 /** Makes and recognises tokens: 24 random bytes and their HMAC, so that nobody can guess one and any instance with the same secret knows its own. */
 export class SessionTokens {
   readonly #key: Uint8Array;
 
   constructor(secret: string, salt: string) {
-    this.#key = createHmac("sha256", secret).update(`long-poll session:${salt}`).digest();
+    this.#key = deriveKey(secret, salt, "long-poll session");
   }
 
   make(): string {

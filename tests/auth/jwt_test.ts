@@ -2,11 +2,13 @@ import { assert, assertEquals, assertFalse, assertMatch, assertRejects, assertSt
 import { generateKeyPair } from "node:crypto";
 import type { Authenticate } from "../../src/auth/authenticator.ts";
 import { jwtAuthenticator } from "../../src/auth/jwt.ts";
+import { tokenKeys } from "../../src/auth/jwt_keys.ts";
 import { ChatError } from "../../src/errors.ts";
 import { inSeconds, part, SECRET, sign, tokenFor } from "../support/jwt.ts";
 
-const production = jwtAuthenticator({ secret: SECRET, anonymous: false });
-const development = jwtAuthenticator({ secret: undefined, anonymous: true });
+const keys = tokenKeys({ secret: SECRET });
+const production = jwtAuthenticator({ keys, anonymous: false });
+const development = jwtAuthenticator({ keys: undefined, anonymous: true });
 const claims = { sub: "alice", exp: inSeconds(3_600) };
 
 /** The error that refuses a token, which no error may quote. */
@@ -143,19 +145,94 @@ for (
     { b64: false },
   ]
 ) {
-  Deno.test(`jwtAuthenticator() does not take the header ${JSON.stringify(header)} for more than it is`, async () => {
-    const token = await sign(claims, { header: { alg: "HS256", ...header } });
-    if ("crit" in header) await refusal(token);
-    else assertEquals((await production(token)).userId, "alice");
+  Deno.test(`jwtAuthenticator() refuses the header ${JSON.stringify(header)}`, async () => {
+    await refusal(await sign(claims, { header: { alg: "HS256", ...header } }));
   });
 }
 
-for (const kid of ["../../../../dev/null", "x' OR '1'='1", "http://127.0.0.1/key", "k".repeat(10_000)]) {
-  Deno.test(`jwtAuthenticator() looks nothing up by kid ${kid.slice(0, 24)}`, async () => {
-    assertEquals((await production(await sign(claims, { header: { alg: "HS256", kid, jku: kid } }))).userId, "alice");
-    await refusal(await sign(claims, { header: { alg: "HS256", kid, jku: kid }, secret: "an empty file" }));
+for (const kid of ["../../../../dev/null", "x' OR '1'='1", "http://127.0.0.1/key", "k".repeat(256), ""]) {
+  Deno.test(`jwtAuthenticator() looks nothing up by kid ${JSON.stringify(kid.slice(0, 24))} where there is one key`, async () => {
+    assertEquals((await production(await sign(claims, { header: { alg: "HS256", kid } }))).userId, "alice");
+    await refusal(await sign(claims, { header: { alg: "HS256", kid }, secret: "an empty file" }));
   });
 }
+
+for (const kid of [null, 7, ["a"], { a: 1 }, "k".repeat(257)]) {
+  Deno.test(`jwtAuthenticator() refuses kid ${JSON.stringify(kid).slice(0, 24)}`, async () => {
+    await refusal(await sign(claims, { header: { alg: "HS256", kid } }));
+  });
+}
+
+for (const member of ["jwk", "jku", "x5u", "x5c"]) {
+  Deno.test(`jwtAuthenticator() refuses a token with ${member}, be it rightly signed`, async () => {
+    for (const value of ["http://127.0.0.1:1/", {}, [], null]) {
+      await refusal(await sign(claims, { header: { alg: "HS256", [member]: value } }));
+    }
+  });
+}
+
+Deno.test("jwtAuthenticator() takes a token of 8192 characters and refuses a longer one unread", async () => {
+  const empty = await sign({ ...claims, x: "" });
+  const room = 8_192 - empty.length;
+  const fits = await sign({ ...claims, x: "x".repeat(Math.floor(room * 3 / 4)) });
+  assert(fits.length > 8_180 && fits.length <= 8_192, String(fits.length));
+  assertEquals((await production(fits)).userId, "alice");
+  const { message } = await refusal(await sign({ ...claims, x: "x".repeat(room) }));
+  assertEquals(message, "A token has at most 8192 characters.");
+  assertEquals((await refusal("a".repeat(8_193), development)).message, message);
+});
+
+Deno.test("jwtAuthenticator() takes a token as long after exp, and before nbf, as the leeway is", async () => {
+  let nowMs = 0;
+  const authenticate = jwtAuthenticator({ keys, anonymous: false, leewayMs: 5_000, now: () => nowMs });
+  const token = await sign({ sub: "alice", nbf: 1_000, exp: 2_000 });
+  const taken = [994_999, 995_000, 2_004_999].map(async (at) => (nowMs = at, await authenticate(token)));
+  await assertRejects(() => taken[0] ?? Promise.resolve());
+  for (const identity of await Promise.all(taken.slice(1))) assertEquals(identity.expiresAt, 2_000_000);
+  nowMs = 2_005_000;
+  assertEquals((await refusal(token, authenticate)).message, "The token has expired.");
+  nowMs = 900_000;
+  assertEquals((await refusal(token, authenticate)).message, "The token is not valid yet.");
+});
+
+Deno.test("jwtAuthenticator() takes tokens of its issuer only", async () => {
+  const authenticate = jwtAuthenticator({ keys, anonymous: false, issuer: "https://id.example" });
+  assertEquals((await authenticate(await sign({ ...claims, iss: "https://id.example" }))).userId, "alice");
+  const { message } = await refusal(await sign({ ...claims, iss: "https://id.example/" }), authenticate);
+  assertEquals(message, "The token is of another issuer.");
+  for (const iss of [undefined, "", 7, ["https://id.example"]]) {
+    await refusal(await sign({ ...claims, iss }), authenticate);
+  }
+});
+
+Deno.test("jwtAuthenticator() takes tokens for one of its audiences only", async () => {
+  const authenticate = jwtAuthenticator({ keys, anonymous: false, audience: ["chat", "chat-2"] });
+  for (const aud of ["chat", "chat-2", ["other", "chat"]]) {
+    assertEquals((await authenticate(await sign({ ...claims, aud }))).userId, "alice");
+  }
+  assertEquals(
+    (await refusal(await sign({ ...claims, aud: "other" }), authenticate)).message,
+    "The token is for another service.",
+  );
+  for (const aud of [undefined, "", "Chat", [], ["other"], { chat: true }]) {
+    await refusal(await sign({ ...claims, aud }), authenticate);
+  }
+});
+
+Deno.test("jwtAuthenticator() passes on that keys cannot be had, which is no refusal", async () => {
+  const find = () => Promise.reject(new ChatError("unavailable", "Later."));
+  const authenticate = jwtAuthenticator({ keys: { algorithms: ["HS256"], find }, anonymous: true });
+  const token = await sign(claims);
+  assertEquals((await assertRejects(() => authenticate(token), ChatError)).code, "unavailable");
+});
+
+Deno.test("jwtAuthenticator() asks for no key where the header says enough", async () => {
+  const find = () => Promise.reject(new Error("asked"));
+  const authenticate = jwtAuthenticator({ keys: { algorithms: ["RS256"], find }, anonymous: true });
+  for (const header of [{ alg: "none" }, { alg: "HS256" }, { alg: "RS256", jku: "x" }, { alg: "RS256", kid: 7 }]) {
+    assertFalse(String((await refusal(await sign(claims, { header }), authenticate)).cause).includes("asked"));
+  }
+});
 
 Deno.test("jwtAuthenticator() refuses a token signed with another secret", async () => {
   await refusal(await sign(claims, { secret: `${SECRET}x` }));
@@ -215,7 +292,7 @@ Deno.test("jwtAuthenticator() does not take an opaque token that is no user id",
 });
 
 Deno.test("jwtAuthenticator() checks tokens wherever there is a secret, in development too", async () => {
-  const authenticate = jwtAuthenticator({ secret: SECRET, anonymous: true });
+  const authenticate = jwtAuthenticator({ keys, anonymous: true });
   await refusal("alice", authenticate);
   await refusal(await sign(claims, { secret: "another" }), authenticate);
   assertEquals((await authenticate(await sign(claims))).userId, "alice");

@@ -534,7 +534,7 @@ function failing(
 ): { call: (method: string, path: string, body?: unknown) => Promise<Answer>; log: string[] } {
   const lines: string[] = [];
   const log = openLog("debug", (line) => lines.push(line));
-  const authenticate = jwtAuthenticator({ secret: undefined, anonymous: true });
+  const authenticate = jwtAuthenticator({ keys: undefined, anonymous: true });
   const checkOrigin = originCheck([], { loopback: true });
   const handshake = new Handshake({ authenticate, checkOrigin, failures: new FailureBudget(0), log });
   const closing = { closeRefusedJoins: true, drainWindowMs: 0 };

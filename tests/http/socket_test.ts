@@ -312,7 +312,7 @@ for (
     "no token": undefined,
     "an empty token": "",
     "an opaque token": "alice",
-    "an expired token": await sign({ sub: "alice", exp: inSeconds(-1) }),
+    "an expired token": await sign({ sub: "alice", exp: inSeconds(-60) }),
     "a token without exp": await sign({ sub: "alice" }),
     "a token with exp as a text": await sign({ sub: "alice", exp: String(inSeconds(60)) }),
     "a token without sub": await sign({ exp: inSeconds(60) }),

@@ -31,7 +31,7 @@ export class PollStage implements AsyncDisposable {
     const limits = { maxClients: 100, maxTopics: 100, closeRefusedJoins: true, drainWindowMs: 0 };
     const clients = this.clients = new Clients({ route: roomRouter(chat.chat), ...limits, log });
     const handshake = new Handshake({
-      authenticate: jwtAuthenticator({ secret: undefined, anonymous: true }),
+      authenticate: jwtAuthenticator({ keys: undefined, anonymous: true }),
       checkOrigin: originCheck([], { loopback: true }),
       failures: new FailureBudget(0),
       log,
