@@ -89,7 +89,7 @@ redisTest("RedisBus subscribe() resolves at once while Redis is down and is acti
 redisTest("RedisBus tells the others of what it dropped while it was cut off, as soon as it is back", async () => {
   await using redis = await RedisServer.start();
   await using valve = new Valve(redis.port);
-  await using a = await open(`redis://127.0.0.1:${valve.port}`, "a");
+  await using a = await open(`redis://127.0.0.1:${valve.port}`, "a", { probeIntervalMs: 600_000 });
   await using b = await open(redis.url, "b");
   const inbox = await Inbox.of(b, "t", "u");
   for (const topic of ["t", "u"]) a.publish(topic, "first");
@@ -240,6 +240,15 @@ redisTest("RedisBus keeps the order and loses nothing where a turn is cut into s
   await eventually(() => inbox.lines.length === 40, 20_000);
   assertEquals(inbox.lines, messages.map((message) => `t a ${message}`));
   assertEquals([a.stats.posts, inbox.gaps], [4, []]);
+});
+
+redisTest("RedisBus unsubscribe() leaves nothing in Redis where the subscription was not answered yet", async () => {
+  await using redis = await RedisServer.start();
+  await using a = await open(redis.url, "a");
+  const subscribing = a.subscribe("t", () => {});
+  for (let n = 0; n < 5; n++) await Promise.resolve(); // it is sent
+  await Promise.all([a.unsubscribe("t"), subscribing]);
+  assertEquals(await redis.cli("pubsub", "channels", "chat:topic:*"), "\n");
 });
 
 // Access and isolation
