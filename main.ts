@@ -8,6 +8,7 @@ import denoJson from "./deno.json" with { type: "json" };
 import { type Config, ConfigError, helpText, loadConfig } from "./src/config.ts";
 import { ChatError } from "./src/errors.ts";
 import { type Service, startService } from "./src/service.ts";
+import { startWorkers } from "./src/workers.ts";
 import { describe, openLog } from "./src/telemetry/log.ts";
 
 /** Exit codes of sysexits.h: the settings are wrong, something the service needs is not there. */
@@ -34,7 +35,7 @@ function environment(): Record<string, string> {
   }
 }
 
-function banner({ port, node }: Service, config: Config): string {
+function banner({ port, node }: Pick<Service, "port" | "node">, config: Config): string {
   const host = /^(0\.0\.0\.0|::|127\.0\.0\.1)$/.test(config.host) ? "localhost" : config.host;
   const at = `${host.includes(":") ? `[${host}]` : host}:${port}`;
   const lines = [
@@ -80,13 +81,15 @@ async function main(args: string[]): Promise<void> {
   }
   const log = openLog(config.logLevel);
 
-  let service: Service;
+  let service: Omit<Service, "disconnect">;
   try {
-    service = await startService(config, version, log);
+    const start = config.workers > 1 ? startWorkers : startService;
+    service = await start(config, version, log);
   } catch (error) {
     if (error instanceof ChatError) {
       log.error("start failed", { error: describe(error) });
-      fail(EXIT.unavailable, `${config.storeUrl}: ${error.message}`);
+      if (error.code === "invalid") fail(EXIT.config, error.message);
+      fail(EXIT.unavailable, `${config.storeUrl.replace(/\/\/[^@/]*@/, "//")}: ${error.message}`);
     }
     fail(EXIT.unavailable, explainListen(error, config));
   }

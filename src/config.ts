@@ -27,8 +27,12 @@ export interface Config extends JwtSettings {
   readonly signingSalt: string;
   /** The origins that may open a socket, as browsers write them; empty: its own, in development also any loopback. */
   readonly allowedOrigins: readonly string[];
-  /** Where messages are kept: `memory:`, or `sqlite:` and a path. */
+  /** Where messages are kept: `memory:`, `sqlite:` and a path, or the URL of a Postgres. */
   readonly storeUrl: string;
+  /** How instances are joined: `local:`, or the URL of a Redis. */
+  readonly busUrl: string;
+  /** Event loops of this process; each is an instance. */
+  readonly workers: number;
   /** SQLite's `synchronous`; `normal` may lose the last acknowledged messages in a power cut. */
   readonly sqliteSynchronous: "full" | "normal";
   /** Whether joining a channel that does not exist creates it. */
@@ -58,9 +62,11 @@ export interface Config extends JwtSettings {
 /** What the help and the README say of a setting. */
 export interface Setting {
   /** The heading it stands under. */
-  readonly group: "Server" | "Security" | "Store" | "Chat" | "Limits";
+  readonly group: "Server" | "Security" | "Store" | "Scale" | "Chat" | "Limits";
   /** The environment variable. */
   readonly name: string;
+  /** The variable that is read where this one is not set: the name that platforms give. */
+  readonly also?: string;
   /** The flag that overrides the variable, with its dashes; a secret has none, as every user can read argv. */
   readonly flag?: string;
   /** What stands for the value. */
@@ -180,13 +186,25 @@ const ROWS: { readonly [K in keyof Required<Config>]: Row<Config[K]> } = {
     absent: () => [],
   }),
   storeUrl: row("Store", "CHAT_STORE_URL", "URL", "sqlite:data/chat.db", {
-    about: "Where messages are kept: sqlite:PATH or memory:",
+    about: "Where messages are kept: sqlite:PATH, postgres://… or memory:; else DATABASE_URL",
+    also: "DATABASE_URL",
     parse: parseStoreUrl,
     show: (text) => quote(text.replace(/:.+/s, ":…")),
   }),
   sqliteSynchronous: row("Store", "CHAT_SQLITE_SYNCHRONOUS", "MODE", "full", {
     about: "full, or normal: faster, but a power cut may lose the last messages",
     parse: oneOf("full", "normal"),
+  }),
+  busUrl: row("Scale", "CHAT_BUS_URL", "URL", "local:", {
+    about:
+      "What joins instances: local: or redis://…, rediss://…, redis+cluster://…, redis+sentinel://…; else REDIS_URL",
+    also: "REDIS_URL",
+    parse: matching(/^(?:local:|rediss?(?:\+cluster|\+sentinel)?:\/\/\S+)$/, "local: or the URL of a Redis"),
+    show: (text) => quote(text.replace(/:.+/s, ":…")),
+  }),
+  workers: row("Scale", "CHAT_WORKERS", "NUMBER|auto", "1", {
+    about: "Event loops of this process, on one port; auto is one for each core",
+    parse: (text) => text === "auto" ? navigator.hardwareConcurrency : integer(1, 256)(text),
   }),
   adHocChannels: row("Chat", "CHAT_AD_HOC_CHANNELS", "on|off", "on", {
     about: "Joining a channel that does not exist creates it",
@@ -266,8 +284,8 @@ export function loadConfig(env: Record<string, string>, args: string[] = []): Co
   const draft: { -readonly [K in keyof Config]?: Config[K] } = {};
 
   function fill<K extends keyof Config>(key: K): void {
-    const { name, flag = "", parse, absent, show }: Row<Config[K]> = ROWS[key];
-    const text = flags.get(flag) ?? (env[name] || undefined);
+    const { name, flag = "", also = "", parse, absent, show }: Row<Config[K]> = ROWS[key];
+    const text = flags.get(flag) ?? (env[name] || env[also] || undefined);
     const rules = draft.env ?? "development";
     if (text !== undefined) given.add(name);
     try {
@@ -276,12 +294,15 @@ export function loadConfig(env: Record<string, string>, args: string[] = []): Co
       Object.freeze(value);
     } catch (error) {
       if (!(error instanceof Unfit)) throw error;
-      const source = flags.has(flag) ? `${name} (${flag})` : name;
+      const source = flags.has(flag) ? `${name} (${flag})` : env[name] || !env[also] ? name : also;
       complaints.push(`${source} is ${text === undefined ? "not set" : show(text)}: ${error.message}`);
     }
   }
   for (const key of Object.keys(ROWS) as (keyof Config)[]) fill(key);
   complaints.push(...jwtContradictions(draft, given));
+  if ((draft.workers ?? 1) > 1 && /^memory:|^sqlite::memory:/.test(draft.storeUrl ?? "")) {
+    complaints.push("CHAT_WORKERS is above 1: each would have messages of its own in memory; use sqlite:PATH");
+  }
 
   for (const name of Object.keys(env)) {
     if (!name.startsWith("CHAT_") || env[name] === "" || SETTINGS.some((setting) => setting.name === name)) continue;
@@ -330,11 +351,13 @@ function unfit(message: string): never {
   throw new Unfit(message);
 }
 
-type Reading<T> = Pick<Row<T>, "about" | "parse"> & Partial<Pick<Row<T>, "absent" | "show">> & { secret?: true };
+type Reading<T> = Pick<Row<T>, "about" | "parse"> & Partial<Pick<Row<T>, "absent" | "show" | "also">> & {
+  secret?: true;
+};
 
 function row<T>(group: Setting["group"], name: string, placeholder: string, preset: string, how: Reading<T>): Row<T> {
-  const { about, parse, absent = (env) => parse(preset, env), show = quote, secret } = how;
-  const common = { group, name, placeholder, default: preset, about, parse, absent };
+  const { about, parse, absent = (env) => parse(preset, env), show = quote, secret, also } = how;
+  const common = { group, name, placeholder, default: preset, about, parse, absent, ...(also ? { also } : {}) };
   if (secret) return Object.freeze({ ...common, show: () => "set (its value is not shown)" });
   return Object.freeze({ ...common, show, flag: `--${name.replace(/^CHAT_/, "").replaceAll("_", "-").toLowerCase()}` });
 }
@@ -452,10 +475,11 @@ function isOrigin(entry: string): boolean {
 }
 
 function parseStoreUrl(text: string, env: Config["env"]): string {
-  if (/^postgres(?:ql)?:/i.test(text)) unfit("PostgreSQL is not supported yet; must be sqlite:PATH or memory:");
-  if (!/^(?:memory:|sqlite:\s*\S)/.test(text)) unfit("must be sqlite:PATH or memory:");
+  if (!/^(?:memory:|sqlite:\s*\S|postgres(?:ql)?:\/\/\S)/.test(text)) {
+    unfit("must be sqlite:PATH, postgres://… or memory:");
+  }
   if (env === "production" && /^memory:|^sqlite::memory:/.test(text)) {
-    unfit("would lose every message when the process ends; production needs sqlite:PATH");
+    unfit("would lose every message when the process ends; production needs sqlite:PATH or postgres://…");
   }
   return text;
 }

@@ -16,9 +16,12 @@ import { createApp } from "./http/app.ts";
 import { Clients } from "./http/clients.ts";
 import { Handshake } from "./http/handshake.ts";
 import { Health } from "./http/health.ts";
-import { LongPollServer } from "./http/longpoll.ts";
+import { LongPollServer, type SessionRequest } from "./http/longpoll.ts";
 import { SessionTokens } from "./auth/session_tokens.ts";
+import { Listener } from "./http/listener.ts";
 import { SocketServer } from "./http/socket.ts";
+import { openBus } from "./pubsub/open_bus.ts";
+import { Peers } from "./pubsub/peers.ts";
 import { openStore } from "./store/open_store.ts";
 import { within } from "./deadline.ts";
 import { describe, type Log } from "./telemetry/log.ts";
@@ -46,8 +49,8 @@ const FIRST_CHANNELS = [
 
 const SWEEP_MS = 1_000;
 const SWEEP_STORE_MS = 30_000;
+const CHECK_MS = 10_000;
 const STORE_CLOSE_MS = 5_000;
-const RELISTEN_MS = 100;
 
 /** Who may come in, by the settings. */
 function authenticator(config: Config, log: Log): Authenticate {
@@ -66,74 +69,94 @@ function authenticator(config: Config, log: Log): Authenticate {
   return jwtAuthenticator({ keys, anonymous, issuer: config.jwtIssuer, audience: config.jwtAudience, leewayMs });
 }
 
-/** Opens the store and listens; rejects with what stands in the way. */
-export async function startService(config: Config, version: string, log: Log): Promise<Service> {
+/** What several instances of one process share. */
+export interface Shared {
+  /** Joins the worker threads, where nothing else joins instances. */
+  readonly busUrl: string;
+  /** Signs the tokens of long-poll sessions where no secret is set. */
+  readonly sessionSecret: string;
+}
+
+/** Opens the store and the bus and listens; rejects with what stands in the way. `shared` makes it one of several instances on one port. */
+export async function startService(config: Config, version: string, log: Log, shared?: Shared): Promise<Service> {
   const node = config.nodeName ?? `chat_${crypto.randomUUID().slice(0, 8)}`;
   const onFault = (error: unknown) => log.error("background work failed", { error: describe(error) });
+  await using opened = new AsyncDisposableStack();
   const store = await openStore({ url: config.storeUrl, synchronous: config.sqliteSynchronous });
-  const chat = new Chat({ store, adHocChannels: config.adHocChannels, maxListed: config.presenceList, onFault });
+  opened.defer(() => within(STORE_CLOSE_MS, store[Symbol.asyncDispose]()).then(() => {}));
+  const instance = crypto.randomUUID().slice(-12);
+  const busUrl = config.busUrl === "local:" ? shared?.busUrl ?? config.busUrl : config.busUrl;
+  const bus = await openBus({
+    url: busUrl,
+    instance,
+    onFault: (error) => log.warn("the bus", { error: describe(error) }),
+  });
+  const hasPeers = () => peers.discovery.peers.length > 0;
+  const { adHocChannels, presenceList: maxListed } = config;
+  const chat = new Chat({ store, bus, adHocChannels, maxListed, onFault, hasPeers });
+  const { maxTopics, maxFrameBytes, maxBatchBytes, sendBufferBytes, idleTimeoutMs } = config;
+  const { maxSockets: maxClients, closeRefusedJoins, drainWindowMs } = config;
+  const route = roomRouter(chat);
+  const clients = new Clients({ route, maxClients, maxTopics, closeRefusedJoins, drainWindowMs, log });
+  const peers = await Peers.open({
+    bus,
+    node,
+    store: await store.identity(),
+    onLost: (instance) => chat.dropInstance(instance),
+    onBack: () => chat.askInstances(),
+    onRoundTrip: (ms) => health.measured(ms),
+    disconnect: (userId) => clients.disconnect(userId),
+  });
+  opened.use(peers);
+  const health = new Health({ store, bus, discovery: peers.discovery, node, version });
   const development = config.env === "development";
   const authenticate = authenticator(config, log);
   const checkOrigin = originCheck(config.allowedOrigins, { loopback: development });
   const failures = new FailureBudget(config.loginFailures);
   const handshake = new Handshake({ authenticate, checkOrigin, failures, log });
-  const health = new Health({ store, node, version });
-  const { maxTopics, maxFrameBytes, maxBatchBytes, sendBufferBytes, idleTimeoutMs } = config;
-  const { maxSockets: maxClients, closeRefusedJoins, drainWindowMs } = config;
-  const route = roomRouter(chat);
-  const clients = new Clients({ route, maxClients, maxTopics, closeRefusedJoins, drainWindowMs, log });
   const sockets = new SocketServer({ handshake, clients, maxFrameBytes, sendBufferBytes, idleTimeoutMs });
-  const tokens = new SessionTokens(config.secretKeyBase ?? crypto.randomUUID(), config.signingSalt);
-  const polls = new LongPollServer({ handshake, clients, tokens, maxFrameBytes, maxBatchBytes, sendBufferBytes });
+  const secret = config.secretKeyBase ?? shared?.sessionSecret ?? crypto.randomUUID();
+  const polls = new LongPollServer({
+    handshake,
+    clients,
+    tokens: new SessionTokens(secret, config.signingSalt),
+    peers: {
+      home: instance,
+      ask: async (home, request, timeoutMs) =>
+        JSON.parse(await peers.ask(home, "session", JSON.stringify(request), timeoutMs)),
+    },
+    maxFrameBytes,
+    maxBatchBytes,
+    sendBufferBytes,
+  });
+  peers.answer("session", async (body) => JSON.stringify(await polls.answer(JSON.parse(body) as SessionRequest)));
   const app = createApp({ chat, checkOrigin, handshake, sockets, polls, health, maxBodyBytes: maxFrameBytes, log });
-
-  let server: Deno.HttpServer<Deno.NetAddr>;
-  let stopping = false;
-  const listen = (port: number) => {
-    const listening = Deno.serve({ hostname: config.host, port, onListen: () => {} }, app.fetch);
-    // Out of file descriptors, Deno stops accepting for good; those that are connected live on.
-    listening.finished.catch((error) => {
-      if (stopping) return;
-      onFault(error);
-      setTimeout(() => stopping || relisten(), RELISTEN_MS);
-    });
-    return listening;
-  };
-  const relisten = () => {
-    try {
-      server = listen(server.addr.port);
-    } catch (error) {
-      onFault(error);
-      setTimeout(() => stopping || relisten(), RELISTEN_MS);
-    }
-  };
-  try {
-    await chat.ensureFirstChannels(FIRST_CHANNELS);
-    server = listen(config.port);
-  } catch (error) {
-    await store[Symbol.asyncDispose]();
-    throw error;
-  }
-
+  await chat.ensureFirstChannels(FIRST_CHANNELS);
+  const server = new Listener(
+    { host: config.host, port: config.port, reusePort: shared !== undefined, onFault },
+    app.fetch,
+  );
   chat.sweepStore();
-  const timer = setInterval(() => {
-    chat.sweep();
-    clients.sweep();
-  }, SWEEP_MS);
-  const storeTimer = setInterval(() => chat.sweepStore(), SWEEP_STORE_MS);
+  const timers = [
+    setInterval(() => {
+      chat.sweep();
+      clients.sweep();
+    }, SWEEP_MS),
+    setInterval(() => chat.sweepStore(), SWEEP_STORE_MS),
+    setInterval(() => hasPeers() && chat.check(), CHECK_MS),
+  ];
+  const parts = opened.move();
   return {
-    port: server.addr.port,
+    port: server.port,
     node,
-    disconnect: (userId) => clients.disconnect(userId),
+    disconnect: (userId) => peers.disconnect(userId),
     async stop() {
-      stopping = true;
       health.drain();
+      server.stopListeningAgain();
       await clients.drain(config.drainTimeoutMs);
-      await within(2_000, server.shutdown());
-      clearInterval(timer);
-      clearInterval(storeTimer);
-      // What a store that hangs still holds was never acknowledged.
-      await within(STORE_CLOSE_MS, store[Symbol.asyncDispose]());
+      await server.stop();
+      for (const timer of timers) clearInterval(timer);
+      await parts[Symbol.asyncDispose](); // what a store that hangs still holds was never acknowledged
     },
   };
 }

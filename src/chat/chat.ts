@@ -6,15 +6,14 @@
 
 import { ChatError } from "../errors.ts";
 import type { Seat } from "../phoenix/channel.ts";
-import { Broadcast, type Json } from "../phoenix/frame.ts";
+import type { Json } from "../phoenix/frame.ts";
 import type { Channel, ChannelDraft, ChannelPatch, Store } from "../store/store.ts";
-import { TOPIC_PREFIX } from "./change.ts";
 import type { JoinRequest, ResumePoint } from "./input.ts";
 import { type LiveChannel, LiveChannels, type LiveChannelsOptions, type Welcome } from "./live_channels.ts";
 import { Messages } from "./messages.ts";
 import { missedSince } from "./missed_since.ts";
 import { channelPayload, welcomePayload } from "./payload.ts";
-import type { PresentUser } from "./presence.ts";
+import type { Presence, PresentUser } from "./presence.ts";
 import { ReadStates } from "./read_states.ts";
 import type { Typing } from "./typing.ts";
 
@@ -22,6 +21,8 @@ import type { Typing } from "./typing.ts";
 export interface ChatOptions extends LiveChannelsOptions {
   /** Whether joining a channel that does not exist makes it. */
   readonly adHocChannels: boolean;
+  /** Whether other instances are there. */
+  readonly hasPeers: () => boolean;
 }
 
 /** A member's visit of a channel. */
@@ -44,6 +45,12 @@ export interface PresentPage {
   /** Users; one with two tabs counts once. */
   readonly count: number;
 }
+
+/** How often a history is read for a client before it is turned away: each time more was said meanwhile than can be kept for it. */
+const JOIN_ATTEMPTS = 3;
+const TOO_FAST = "The channel moves too fast to join right now.";
+/** How long other instances may take to say who is in a channel that has no members here. */
+const ASK_MS = 250;
 
 /** Channels and who is in them; what is said there is in {@linkcode Chat.messages}. */
 export class Chat {
@@ -82,23 +89,14 @@ export class Chat {
   /** Members get `channel_updated`. */
   async updateChannel(id: string, patch: ChannelPatch): Promise<Channel> {
     const channel = await this.#store.updateChannel(id, patch);
-    const live = this.#live.get(id);
-    if (live) {
-      live.welcome = undefined;
-      live.revision++;
-      live.feed.broadcast(new Broadcast(TOPIC_PREFIX + id, "channel_updated", channelPayload(channel)));
-    }
+    this.#live.announce(id, "channel_updated", channelPayload(channel));
     return channel;
   }
 
   /** The channel's topic is closed for its members. */
   async deleteChannel(id: string): Promise<Channel> {
     const channel = await this.#store.deleteChannel(id);
-    const live = this.#live.get(id);
-    if (live) {
-      this.#live.forget(id, live);
-      live.feed.close({ reason: "channel_deleted" });
-    }
+    this.#live.delete(id);
     this.sweepStore();
     return channel;
   }
@@ -134,7 +132,7 @@ export class Chat {
   async visit(seat: Seat, channelId: string, { limit, resume }: JoinRequest): Promise<Visit> {
     const live = this.#live.open(channelId);
     const { feed, typing, presence } = live;
-    const subscription = feed.subscribe(seat);
+    let subscription = feed.subscribe(seat);
     let ref: string | undefined;
     const leave = () => {
       feed.unsubscribe(subscription);
@@ -145,10 +143,20 @@ export class Chat {
       this.#live.forget(channelId, live);
     };
     try {
-      const { json, headSeq } = resume
-        ? await this.#welcomeBack(channelId, limit, resume)
-        : await this.#welcome(live, channelId, limit);
-      feed.release(subscription, headSeq);
+      await live.joined;
+      let json: Json | undefined;
+      for (let attempt = 1; json === undefined; attempt++) {
+        const welcome = resume
+          ? await this.#welcomeBack(channelId, limit, resume)
+          : await this.#welcome(live, channelId, limit);
+        if (feed.release(subscription, welcome.headSeq)) json = welcome.json;
+        else {
+          if (attempt === JOIN_ATTEMPTS) throw new ChatError("unavailable", TOO_FAST, { retryAfterMs: 1_000 });
+          const late = subscription;
+          subscription = feed.subscribe(seat);
+          feed.unsubscribe(late);
+        }
+      }
       ref = presence.track(seat.identity.userId);
       for (const [event, payload] of presence.greet()) seat.push(event, payload);
       const setStatus = (status: string) => {
@@ -164,15 +172,39 @@ export class Chat {
   /** Who is in a channel, by user id; rejects with `not_found` where there is no such channel. */
   async present(channelId: string, query: { limit: number; after?: string }): Promise<PresentPage> {
     await this.#store.getChannel(channelId);
-    const presence = this.#live.get(channelId)?.presence;
-    const page = presence?.page(query) ?? { users: [], hasMore: false };
-    return { ...page, clients: presence?.clients ?? 0, count: presence?.users ?? 0 };
+    const live = this.#live.get(channelId);
+    if (live) return pageOf(live.presence, query);
+    const visiting = this.#live.open(channelId);
+    try {
+      if (this.#options.hasPeers()) await new Promise((resolve) => setTimeout(resolve, ASK_MS));
+      return pageOf(visiting.presence, query);
+    } finally {
+      if (visiting.feed.size === 0) {
+        visiting.presence.close();
+        this.#live.forget(channelId, visiting);
+      }
+    }
   }
 
   /** The user types in a channel, at no seat; rejects with `not_found` where there is no such channel. */
   async type(channelId: string, userId: string): Promise<void> {
     await this.#store.getChannel(channelId);
-    this.#live.get(channelId)?.typing.start(userId);
+    this.#live.type(channelId, userId);
+  }
+
+  /** Another instance has gone, and its clients with it. */
+  dropInstance(instance: string): void {
+    this.#live.drop(instance);
+  }
+
+  /** An instance that was taken for gone is back. */
+  askInstances(): void {
+    this.#live.askAll();
+  }
+
+  /** Looks for changes of which nothing was heard; called every ten seconds or so where there are other instances. */
+  async check(): Promise<void> {
+    await this.#live.check();
   }
 
   /** Ends typing that was not renewed; called every second or so. */
@@ -220,4 +252,8 @@ export class Chat {
       return await this.#store.getChannel(draft.id);
     }
   }
+}
+
+function pageOf(presence: Presence, query: { limit: number; after?: string }): PresentPage {
+  return { ...presence.page(query), clients: presence.clients, count: presence.users };
 }

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { ChatError } from "../errors.ts";
 import type { Seat } from "../phoenix/channel.ts";
 import type { Broadcast } from "../phoenix/frame.ts";
 
@@ -83,12 +82,13 @@ export class Feed {
     return subscription;
   }
 
-  /** The member has its history up to `headSeq`: what is newer follows now and from now on. */
-  release(subscription: Subscription, headSeq: number): void {
+  /**
+   * The member has its history up to `headSeq`: what is newer follows now and from now on. False where something newer was not kept for it: then it
+   * subscribes anew and reads again.
+   */
+  release(subscription: Subscription, headSeq: number): boolean {
     const { held } = subscription;
-    if ((held && held.length > MAX_HELD) || headSeq < this.#start) {
-      throw new ChatError("unavailable", "The channel moves too fast to join right now.", { retryAfterMs: 1_000 });
-    }
+    if ((held && held.length > MAX_HELD) || headSeq < this.#start) return false;
     subscription.after = headSeq;
     subscription.held = undefined;
     for (const change of held ?? []) this.#send(subscription, change);
@@ -96,6 +96,7 @@ export class Feed {
       this.#delivered = this.#start = headSeq;
       this.#drain();
     }
+    return true;
   }
 
   /** Ends a member's stream. */

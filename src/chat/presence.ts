@@ -23,6 +23,12 @@ export interface PresentUser {
   readonly metas: readonly Meta[];
 }
 
+/** Clients of one instance that have come, and the refs of those that have gone. */
+export interface MembersChange {
+  readonly joins: readonly (readonly [userId: string, meta: Meta])[];
+  readonly leaves: readonly string[];
+}
+
 /** The events of presence. */
 export type PresenceEvent = "presence_state" | "presence_diff" | "presence_count";
 
@@ -30,6 +36,8 @@ export type PresenceEvent = "presence_state" | "presence_diff" | "presence_count
 export interface PresenceOptions {
   /** Sends an event to every member. */
   readonly broadcast: (event: PresenceEvent, payload: Json) => void;
+  /** Hears of clients of this instance, for the others. */
+  readonly onChange: (change: MembersChange) => void;
   /** Clients above which members get counts in place of the list. */
   readonly maxListed: number;
   readonly now?: () => number;
@@ -58,6 +66,8 @@ export class Presence {
   readonly #users = new Map<string, Map<string, Meta>>();
   /** Whose a ref is. */
   readonly #owners = new Map<string, string>();
+  /** The refs of other instances' clients. */
+  readonly #elsewhere = new Map<string, Set<string>>();
   /** What the next diff says: user and meta. */
   #joins: [string, Meta][] = [];
   #leaves: [string, Meta][] = [];
@@ -84,6 +94,7 @@ export class Presence {
     const meta = { phx_ref: nextRef(), online_at: timestamp(this.#now()) };
     this.#add(userId, meta);
     this.#tell();
+    this.#options.onChange({ joins: [[userId, meta]], leaves: [] });
     return meta.phx_ref;
   }
 
@@ -93,6 +104,7 @@ export class Presence {
     const changed = { ...meta, ...change, phx_ref: nextRef(), phx_ref_prev: ref };
     this.#add(userId, changed);
     this.#tell();
+    this.#options.onChange({ joins: [[userId, changed]], leaves: [ref] });
     return changed.phx_ref;
   }
 
@@ -100,6 +112,36 @@ export class Presence {
   untrack(ref: string): void {
     this.#remove(ref);
     this.#tell();
+    this.#options.onChange({ joins: [], leaves: [ref] });
+  }
+
+  /** The clients of this instance. */
+  members(): [userId: string, meta: Meta][] {
+    const elsewhere = new Set([...this.#elsewhere.values()].flatMap((refs) => [...refs]));
+    return [...this.#users].flatMap(([userId, metas]) =>
+      [...metas.values()].filter(({ phx_ref }) => !elsewhere.has(phx_ref)).map((meta): [string, Meta] => [userId, meta])
+    );
+  }
+
+  /** Takes in what another instance says of its clients; where it names `all` of them, those that it does not name have gone. */
+  merge(instance: string, { joins, leaves }: MembersChange, all = false): void {
+    const theirs = this.#elsewhere.get(instance) ?? new Set();
+    const named = new Set(joins.map(([, { phx_ref }]) => phx_ref));
+    const gone = (all ? [...theirs].filter((ref) => !named.has(ref)) : leaves).filter((ref) => theirs.delete(ref));
+    const come = joins.filter(([, { phx_ref }]) => !this.#owners.has(phx_ref));
+    for (const ref of gone) this.#remove(ref);
+    for (const [userId, meta] of come) {
+      theirs.add(meta.phx_ref);
+      this.#add(userId, meta);
+    }
+    if (theirs.size > 0) this.#elsewhere.set(instance, theirs);
+    else this.#elsewhere.delete(instance);
+    if (gone.length + come.length > 0) this.#tell();
+  }
+
+  /** Another instance has gone, and its clients with it. */
+  drop(instance: string): void {
+    this.merge(instance, { joins: [], leaves: [] }, true);
   }
 
   /** What a client that joins is told, in order. */

@@ -6,9 +6,7 @@
 
 import type { Identity } from "../auth/authenticator.ts";
 import type { Seat } from "../phoenix/channel.ts";
-import { Broadcast } from "../phoenix/frame.ts";
 import type { ReadState, Store } from "../store/store.ts";
-import { TOPIC_PREFIX } from "./change.ts";
 import type { LiveChannels } from "./live_channels.ts";
 import { readStatePayload } from "./payload.ts";
 
@@ -26,8 +24,7 @@ export class ReadStates {
   async mark(actor: Identity, channelId: string, seq: number, from?: Seat): Promise<ReadState> {
     const { userId } = actor;
     const state = await this.#store.markRead(channelId, userId, seq);
-    const broadcast = new Broadcast(TOPIC_PREFIX + channelId, "read_state", readStatePayload(state));
-    this.#live.get(channelId)?.feed.tell(userId, broadcast, from);
+    this.#live.tell(channelId, userId, "read_state", readStatePayload(state), from);
     return state;
   }
 

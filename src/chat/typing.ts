@@ -18,11 +18,12 @@ interface Typist {
   expiresAt: number;
 }
 
-/** Says `user_typing` and `user_stopped_typing` to everyone but the seat that types. */
+/** Says `user_typing` and `user_stopped_typing` to everyone but the seat that types; on other instances too, where it is `here` that it began or ended. */
 export type Announce = (
   event: "user_typing" | "user_stopped_typing",
   userId: string,
   except: Seat | undefined,
+  origin: "here" | "elsewhere",
 ) => void;
 
 /** One entry a user; each start, which may be announced again while it lasts, has its one end. */
@@ -46,22 +47,36 @@ export class Typing {
       return;
     }
     this.#typists.set(userId, { seat, announcedAt: now, expiresAt });
-    this.#announce("user_typing", userId, seat);
+    this.#announce("user_typing", userId, seat, "here");
+  }
+
+  /** Another instance says that the user types there, or has stopped. */
+  hear(userId: string, types: boolean): void {
+    if (types) {
+      const now = this.#now();
+      this.#typists.set(userId, { seat: undefined, announcedAt: now, expiresAt: now + TYPING_MS });
+      this.#announce("user_typing", userId, undefined, "elsewhere");
+    } else this.#end(userId, "elsewhere");
   }
 
   /** The user has stopped, sent the message or left; `at` narrows it to the seat that leaves. */
   stop(userId: string, at?: Seat): void {
-    const typist = this.#typists.get(userId);
-    if (!typist || (at && typist.seat !== at)) return;
-    this.#typists.delete(userId);
-    this.#announce("user_stopped_typing", userId, typist.seat);
+    if (at && this.#typists.get(userId)?.seat !== at) return;
+    this.#end(userId, "here");
   }
 
   /** Ends what was not renewed in time. */
   sweep(): void {
     const now = this.#now();
     for (const [userId, { expiresAt }] of this.#typists) {
-      if (expiresAt <= now) this.stop(userId);
+      if (expiresAt <= now) this.#end(userId, "elsewhere"); // every instance sees this by itself
     }
+  }
+
+  #end(userId: string, origin: "here" | "elsewhere"): void {
+    const typist = this.#typists.get(userId);
+    if (!typist) return;
+    this.#typists.delete(userId);
+    this.#announce("user_stopped_typing", userId, typist.seat, origin);
   }
 }

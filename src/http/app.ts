@@ -20,7 +20,7 @@ import { pinRoutes } from "./pins.ts";
 import { searchRoutes } from "./search.ts";
 import { type AppEnv, bearerToken } from "./context.ts";
 import type { Handshake } from "./handshake.ts";
-import { type Health, healthRoutes } from "./health.ts";
+import { type Health, healthRoutes, probeRoutes } from "./health.ts";
 import type { LongPollServer } from "./longpoll.ts";
 import { pageRoutes } from "./page.ts";
 import type { SocketServer } from "./socket.ts";
@@ -57,6 +57,7 @@ export function createApp(
     },
   }));
   app.route("/", pageRoutes());
+  app.route("/", probeRoutes(health));
 
   const api = new Hono<AppEnv>();
   api.use(async (c, next) => {

@@ -6,12 +6,16 @@
 
 import { Hono } from "hono";
 import { within } from "../deadline.ts";
+import type { Bus } from "../pubsub/bus.ts";
+import type { Discovery } from "../pubsub/discovery.ts";
 import type { Store } from "../store/store.ts";
 import type { AppEnv } from "./context.ts";
 
 /** What a {@linkcode Health} looks at. */
 export interface HealthOptions {
   readonly store: Store;
+  readonly bus: Bus;
+  readonly discovery: Discovery;
   readonly node: string;
   readonly version: string;
   readonly now?: () => number;
@@ -29,6 +33,11 @@ export interface HealthReport {
   readonly uptime: number;
   readonly version: string;
   readonly store: "ok" | "failing";
+  readonly bus: "ok" | "failing";
+  /** Milliseconds a question to another instance and its answer took, the last time; absent where there is no other. */
+  readonly bus_round_trip?: number;
+  /** Nodes that use another storage than this one: a mistake in somebody's settings. */
+  readonly strangers?: readonly string[];
 }
 
 /** Asks the store at most once a second, by a write: a disk that is full or read-only shows before somebody's message meets it. */
@@ -39,6 +48,7 @@ export class Health {
   #probe: Promise<boolean> | undefined;
   #probedAt = 0;
   #draining = false;
+  #roundTripMs: number | undefined;
 
   constructor(options: HealthOptions) {
     this.#options = options;
@@ -52,16 +62,34 @@ export class Health {
   }
 
   async report(): Promise<HealthReport> {
-    const { node, version } = this.#options;
+    const { node, version, bus, discovery } = this.#options;
     const ok = await this.#storeAnswers();
+    const strangers = discovery.strangers.map((peer) => peer.node);
+    const whole = ok && bus.healthy && strangers.length === 0;
     return {
-      status: this.#draining ? "draining" : ok ? "healthy" : "degraded",
+      status: this.#draining ? "draining" : whole ? "healthy" : "degraded",
       node,
-      connected_nodes: [],
+      connected_nodes: discovery.peers.map((peer) => peer.node).filter((name) => !strangers.includes(name)),
       uptime: this.#now() - this.#startedAt,
       version,
       store: ok ? "ok" : "failing",
+      bus: bus.healthy ? "ok" : "failing",
+      ...(this.#roundTripMs === undefined ? {} : { bus_round_trip: this.#roundTripMs }),
+      ...(strangers.length === 0 ? {} : { strangers }),
     };
+  }
+
+  /**
+   * Whether clients should be sent here: not while it stops, while the store fails, or beside instances that keep other messages. Without the bus they
+   * should: it serves them from the store, and the others are no better off.
+   */
+  async isReady(): Promise<boolean> {
+    return !this.#draining && this.#options.discovery.strangers.length === 0 && await this.#storeAnswers();
+  }
+
+  /** Takes in how long a question to another instance took; undefined where there is none to ask. */
+  measured(roundTripMs: number | undefined): void {
+    this.#roundTripMs = roundTripMs;
   }
 
   #storeAnswers(): Promise<boolean> {
@@ -72,10 +100,17 @@ export class Health {
   }
 }
 
-/** 200 while healthy, else 503 with the same body. */
+/** The report, with 200 while clients should be sent here, else 503. */
 export function healthRoutes(health: Health): Hono<AppEnv> {
   return new Hono<AppEnv>().get("/", async (c) => {
-    const report = await health.report();
-    return c.json(report, report.status === "healthy" ? 200 : 503);
+    const [report, ready] = await Promise.all([health.report(), health.isReady()]);
+    return c.json(report, ready ? 200 : 503);
   });
+}
+
+/** `livez` answers as long as the event loop turns; `readyz` says whether clients should be sent here. */
+export function probeRoutes(health: Health): Hono<AppEnv> {
+  return new Hono<AppEnv>()
+    .get("/livez", (c) => c.text("ok\n"))
+    .get("/readyz", async (c) => await health.isReady() ? c.text("ready\n") : c.text("not ready\n", 503));
 }

@@ -17,6 +17,7 @@ export interface LongPollServerOptions {
   readonly handshake: Handshake;
   readonly clients: Clients;
   readonly tokens: SessionTokens;
+  readonly peers: SessionPeers;
   readonly maxFrameBytes: number;
   /** Bytes of one POST, with all its frames. */
   readonly maxBatchBytes: number;
@@ -26,6 +27,19 @@ export interface LongPollServerOptions {
   readonly windowMs?: number;
   readonly now?: () => number;
 }
+
+/** How sessions at other instances are reached, so that a load balancer may send each request wherever it likes. */
+export interface SessionPeers {
+  /** This instance, as tokens name it. */
+  readonly home: string;
+  /** Asks the instance at which a session lives; rejects where it does not answer in time. */
+  ask(home: string, request: SessionRequest, timeoutMs: number): Promise<unknown>;
+}
+
+/** A request for a session, on its way to the instance at which that lives. */
+export type SessionRequest =
+  | { readonly poll: string; readonly seen: number | null }
+  | { readonly post: string; readonly lines: readonly string[] };
 
 /** The status is in the body; the HTTP status is 200 nearly always (section 7.1). */
 interface Answer {
@@ -39,6 +53,10 @@ interface Answer {
  * in a new session in which nothing is joined.
  */
 const GONE: Answer = { status: 403 };
+
+/** How long an answer of another instance may take beyond the time that a poll waits. */
+const PEER_MS = 3_000;
+const WINDOW_MS = 10_000;
 
 /** Long-poll sessions, one for each client that cannot keep a WebSocket. */
 export class LongPollServer {
@@ -63,6 +81,12 @@ export class LongPollServer {
     }
   }
 
+  /** Answers another instance's request for a session that lives here. */
+  async answer(request: SessionRequest): Promise<unknown> {
+    if ("post" in request) return { status: this.#sessions.get(request.post)?.take(request.lines) ?? 410 };
+    return await this.#sessions.get(request.poll)?.poll(undefined, request.seen ?? undefined) ?? GONE;
+  }
+
   async #get(request: Request, address: string | undefined): Promise<Answer> {
     const { handshake, tokens, clients } = this.#options;
     try {
@@ -70,13 +94,17 @@ export class LongPollServer {
       const session = candidate === undefined ? undefined : this.#sessions.get(candidate);
       if (session) {
         handshake.check(request);
-        return await session.poll(request, seen);
+        return await session.poll(request.signal, seen);
       }
-      if (candidate !== undefined && tokens.verify(candidate)) return GONE;
+      const home = candidate === undefined ? undefined : tokens.homeOf(candidate);
+      if (candidate !== undefined && home !== undefined) {
+        handshake.check(request);
+        return await this.#forward(home, { poll: candidate, seen: seen ?? null }) ?? GONE;
+      }
       clients.assertRoom();
       const { version, identity } = await handshake.admit(request, address, userTokenOf(request));
       clients.assertRoom();
-      const token = tokens.make();
+      const token = tokens.make(this.#options.peers.home);
       const opened = new Session(token, this.#options, (transport) => clients.add(version, identity, transport));
       this.#sessions.set(token, opened);
       opened.closed.then(() => {
@@ -93,7 +121,8 @@ export class LongPollServer {
   async #post(request: Request): Promise<Answer> {
     const { token } = sessionTokenOf(request);
     const session = token === undefined ? undefined : this.#sessions.get(token);
-    if (!session) return { status: 410 };
+    const home = token === undefined || session ? undefined : this.#options.tokens.homeOf(token);
+    if (token === undefined || (!session && home === undefined)) return { status: 410 };
     let body: string;
     try {
       this.#options.handshake.check(request);
@@ -103,7 +132,21 @@ export class LongPollServer {
       return { status: error.code === "too_large" ? 413 : error.code === "forbidden" ? 403 : 408 };
     }
     const batch = /^application\/x-ndjson\b/i.test(request.headers.get("content-type") ?? "");
-    return { status: session.take(batch ? body.split("\n") : [body]) };
+    const lines = batch ? body.split("\n") : [body];
+    if (session) return { status: session.take(lines) };
+    return await this.#forward(home ?? "", { post: token, lines }) ?? { status: 410 };
+  }
+
+  /** Undefined where the instance at which the session lives is not there or does not answer: its client connects again. */
+  async #forward(home: string, request: SessionRequest): Promise<Answer | undefined> {
+    const { peers, windowMs = WINDOW_MS } = this.#options;
+    if (home === peers.home) return undefined;
+    try {
+      return await peers.ask(home, request, ("poll" in request ? windowMs : 0) + PEER_MS) as Answer;
+    } catch (error) {
+      if (error instanceof ChatError && error.code === "unavailable") return undefined;
+      throw error;
+    }
   }
 }
 
@@ -134,7 +177,7 @@ class Session implements ClientTransport {
     this.#token = token;
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    this.#windowMs = options.windowMs ?? 10_000;
+    this.#windowMs = options.windowMs ?? WINDOW_MS;
     this.#polledAt = this.#now();
     this.closed = new Promise((resolve) => this.#close = resolve);
     this.connection = connect(this);
@@ -169,7 +212,7 @@ class Session implements ClientTransport {
    * `seen` is how many answers the client has had, where its token says so: the last one comes again where it did not arrive. Phoenix loses it, and
    * HTTP clients repeat a GET by themselves.
    */
-  async poll({ signal }: Request, seen: number | undefined): Promise<Answer> {
+  async poll(signal: AbortSignal | undefined, seen: number | undefined): Promise<Answer> {
     this.#release?.();
     // A client that keeps its first token for good is given the first answer twice, and none after it.
     const lost = seen !== undefined && seen < this.#answers && (seen > 0 || this.#answers === 1);
@@ -179,7 +222,7 @@ class Session implements ClientTransport {
     if (this.#messages.length === 0 && !this.#ended) await this.#wait(signal);
     this.#polledAt = this.#now();
     if (this.#ended) return GONE;
-    const messages = signal.aborted ? [] : this.#messages; // a client that has left takes nothing
+    const messages = signal?.aborted ? [] : this.#messages; // a client that has left takes nothing
     if (messages.length > 0) {
       this.#answers++;
       this.#last = messages;
@@ -204,16 +247,16 @@ class Session implements ClientTransport {
   }
 
   /** Ends when the client leaves, too: what is sent later is for its next poll. */
-  async #wait(signal: AbortSignal): Promise<void> {
+  async #wait(signal: AbortSignal | undefined): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const release = await new Promise<() => void>((resolve) => {
       const release = () => resolve(release);
       this.#release = release;
       timer = setTimeout(release, this.#windowMs);
-      signal.addEventListener("abort", release);
+      signal?.addEventListener("abort", release);
     });
     clearTimeout(timer);
-    signal.removeEventListener("abort", release); // Deno aborts it after a successful answer too
+    signal?.removeEventListener("abort", release); // Deno aborts it after a successful answer too
     if (this.#release === release) this.#release = undefined;
   }
 }

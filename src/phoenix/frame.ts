@@ -201,7 +201,7 @@ export class Broadcast {
   readonly #frame: Frame;
   readonly #texts: [string | undefined, string | undefined] = [undefined, undefined];
 
-  constructor(topic: string, event: string, payload: unknown) {
+  constructor(topic: string, readonly event: string, readonly payload: unknown) {
     this.#frame = { joinRef: null, ref: null, topic, event, payload };
   }
 

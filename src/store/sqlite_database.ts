@@ -100,6 +100,10 @@ export class SqliteDatabase implements Disposable {
     }
   }
 
+  identity(): string {
+    return attempt(() => String(this.#connection.sql("SELECT value FROM identity").get()?.value));
+  }
+
   listChannels(query: { limit: number; after?: string }): { channels: Channel[]; hasMore: boolean } {
     const { rows, hasMore } = this.#channels.list(query);
     return { channels: rows.map(toChannel), hasMore };

@@ -76,6 +76,8 @@ export const MIGRATIONS: readonly string[] = [
   CREATE VIRTUAL TABLE found USING fts5 (
     channel, content, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
   );
+  CREATE TABLE identity (id INTEGER PRIMARY KEY CHECK (id = 1), value TEXT NOT NULL) STRICT;
+  INSERT INTO identity (id, value) VALUES (1, lower(hex(randomblob(16))));
   CREATE TABLE searched (id INTEGER PRIMARY KEY CHECK (id = 1), last INTEGER NOT NULL) STRICT;
   INSERT INTO searched (id, last) VALUES (1, 0);
   `,

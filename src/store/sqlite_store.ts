@@ -126,6 +126,11 @@ export class SqliteStore implements Store {
   }
 
   // deno-lint-ignore require-await -- what the reader throws must be a rejection
+  async identity(): Promise<string> {
+    return this.#reader.identity();
+  }
+
+  // deno-lint-ignore require-await -- what the reader throws must be a rejection
   async listChannels(query: { limit: number; after?: string }): Promise<{ channels: Channel[]; hasMore: boolean }> {
     return this.#reader.listChannels(query);
   }

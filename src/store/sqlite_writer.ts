@@ -26,8 +26,9 @@ export type WriterRequest =
   | { readonly write: readonly WriteOperation[] }
   | { readonly close: true };
 
-/** From the thread, one for each request. */
+/** From the thread: that it takes requests, for one that comes sooner can be lost; then one for each request. */
 export type WriterResponse =
+  | { readonly ready: true }
   | { readonly done: true }
   | { readonly results: readonly ({ readonly value: unknown } | { readonly error: PlainError })[] }
   | { readonly failed: PlainError };
@@ -67,6 +68,7 @@ export class SqliteWriterThread implements SqliteWriter {
   async #start(): Promise<Worker> {
     const worker = new Worker(new URL("./sqlite_writer_thread.ts", import.meta.url), { type: "module" });
     this.#worker = worker;
+    await this.#call(worker);
     const response = await this.#call(worker, { open: this.#options });
     if ("failed" in response) {
       this.#stop();
@@ -80,8 +82,8 @@ export class SqliteWriterThread implements SqliteWriter {
     this.#worker = undefined;
   }
 
-  /** One request at a time: the store sends the next batch when the one before is done. */
-  #call(worker: Worker, request: WriterRequest): Promise<WriterResponse> {
+  /** One request at a time: the store sends the next batch when the one before is done. Without one it waits for what the thread says by itself. */
+  #call(worker: Worker, request?: WriterRequest): Promise<WriterResponse> {
     return new Promise((resolve, reject) => {
       worker.onmessage = ({ data }) => resolve(data);
       worker.onerror = (event) => {
@@ -89,7 +91,7 @@ export class SqliteWriterThread implements SqliteWriter {
         this.#stop();
         reject(new Error(`the writer thread died: ${event.message}`));
       };
-      worker.postMessage(request);
+      if (request) worker.postMessage(request);
     });
   }
 }

@@ -14,6 +14,7 @@ import type { PlainError, WriterRequest, WriterResponse } from "./sqlite_writer.
 let database: SqliteDatabase | undefined;
 
 self.onmessage = ({ data }: MessageEvent<WriterRequest>) => self.postMessage(answer(data));
+self.postMessage({ ready: true } satisfies WriterResponse);
 
 function answer(request: WriterRequest): WriterResponse {
   try {

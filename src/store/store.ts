@@ -213,6 +213,8 @@ export interface History {
  * `unavailable` where the storage fails; later calls succeed when its cause is gone.
  */
 export interface Store extends AsyncDisposable {
+  /** Names this storage, whoever opens it and for as long as it is there: instances that name different ones do not belong together. */
+  identity(): Promise<string>;
   /** Channels by id, those after `after`. */
   listChannels(query: { limit: number; after?: string }): Promise<{ channels: Channel[]; hasMore: boolean }>;
   getChannel(id: string): Promise<Channel>;

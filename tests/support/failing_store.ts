@@ -10,6 +10,7 @@ import type { Store } from "../../src/store/store.ts";
 export function failingStore(error: unknown, but: Partial<Store> = {}): Store {
   const fail = () => Promise.reject(error);
   return {
+    identity: fail,
     listChannels: fail,
     getChannel: fail,
     createChannel: fail,

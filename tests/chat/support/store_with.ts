@@ -9,6 +9,7 @@ import type { Store } from "../../../src/store/store.ts";
 /** The same store, but for some of its methods. */
 export function storeWith(store: Store, changed: Partial<Store>): Store {
   return {
+    identity: () => store.identity(),
     listChannels: (query) => store.listChannels(query),
     getChannel: (id) => store.getChannel(id),
     createChannel: (draft) => store.createChannel(draft),
