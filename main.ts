@@ -35,6 +35,11 @@ function environment(): Record<string, string> {
   }
 }
 
+/** A URL as it may be shown: a password can stand before the host and behind the question mark. */
+function withoutPassword(url: string): string {
+  return url.startsWith("sqlite:") ? url : url.replace(/\/\/.*@/, "//").replace(/\?.*/s, "");
+}
+
 function banner({ port, node }: Pick<Service, "port" | "node">, config: Config): string {
   const host = /^(0\.0\.0\.0|::|127\.0\.0\.1)$/.test(config.host) ? "localhost" : config.host;
   const at = `${host.includes(":") ? `[${host}]` : host}:${port}`;
@@ -46,7 +51,9 @@ function banner({ port, node }: Pick<Service, "port" | "node">, config: Config):
     `  Socket    ws://${at}/socket     (phoenix.js: new Socket("ws://${at}/socket"))`,
     `  REST      http://${at}/api/channels`,
     `  Health    http://${at}/api/health`,
-    `  Messages  ${config.storeUrl === "memory:" ? "in memory only: gone when this stops" : config.storeUrl}`,
+    `  Messages  ${
+      config.storeUrl === "memory:" ? "in memory only: gone when this stops" : withoutPassword(config.storeUrl)
+    }`,
   ];
   if (config.env === "development") {
     const { secretKeyBase, jwtSecret, jwtPublicKey, jwtJwksUrl } = config;
@@ -89,7 +96,7 @@ async function main(args: string[]): Promise<void> {
     if (error instanceof ChatError) {
       log.error("start failed", { error: describe(error) });
       if (error.code === "invalid") fail(EXIT.config, error.message);
-      fail(EXIT.unavailable, `${config.storeUrl.replace(/\/\/[^@/]*@/, "//")}: ${error.message}`);
+      fail(EXIT.unavailable, `${withoutPassword(config.storeUrl)}: ${error.message}`);
     }
     fail(EXIT.unavailable, explainListen(error, config));
   }

@@ -34,6 +34,8 @@ Deno.test("loadConfig() falls back to the defaults of development", () => {
     jwtLeewayMs: 5_000,
     allowedOrigins: [],
     storeUrl: "sqlite:data/chat.db",
+    busUrl: "local:",
+    workers: 1,
     sqliteSynchronous: "full",
     adHocChannels: true,
     maxFrameBytes: 65_536,
@@ -75,6 +77,8 @@ Deno.test("loadConfig() reads every variable", () => {
     CHAT_ALLOWED_ORIGINS: "https://a.b",
     CHAT_STORE_URL: "sqlite:/var/lib/chat/chat.db",
     CHAT_SQLITE_SYNCHRONOUS: "normal",
+    CHAT_BUS_URL: "rediss://user:pass@redis.example:6380/0",
+    CHAT_WORKERS: "3",
     CHAT_AD_HOC_CHANNELS: "off",
     CHAT_MAX_FRAME_BYTES: "1024",
     CHAT_MAX_TOPICS: "1",
@@ -109,6 +113,8 @@ Deno.test("loadConfig() reads every variable", () => {
     jwtPreviousUntil: Date.UTC(2027, 0, 31, 11),
     allowedOrigins: ["https://a.b"],
     storeUrl: "sqlite:/var/lib/chat/chat.db",
+    busUrl: "rediss://user:pass@redis.example:6380/0",
+    workers: 3,
     sqliteSynchronous: "normal",
     adHocChannels: false,
     maxFrameBytes: 1_024,
@@ -278,10 +284,18 @@ Deno.test("loadConfig() names each origin that is not right", () => {
   assertStringIncludes(complaint, ': "c.d", "//e.f/" must be like ');
 });
 
-Deno.test("loadConfig() says that PostgreSQL is not supported yet", () => {
-  for (const url of ["postgres://h/db", "postgresql://h/db", "POSTGRES://h/db"]) {
-    assertStringIncludes(complaintOf({ CHAT_STORE_URL: url }), "not supported yet");
-  }
+Deno.test("loadConfig() takes DATABASE_URL and REDIS_URL where its own names are not set", () => {
+  const given = { DATABASE_URL: "postgres://h/db", REDIS_URL: "redis://h" };
+  const { storeUrl, busUrl } = loadConfig(given);
+  assertEquals([storeUrl, busUrl], ["postgres://h/db", "redis://h"]);
+  const own = loadConfig({ ...given, CHAT_STORE_URL: "sqlite:a", CHAT_BUS_URL: "local:" });
+  assertEquals([own.storeUrl, own.busUrl], ["sqlite:a", "local:"]);
+  assertStringIncludes(complaintOf({ REDIS_URL: "http://user:secret@h" }), "REDIS_URL is ");
+});
+
+Deno.test("loadConfig() refuses several workers with messages in memory", () => {
+  assertStringIncludes(complaintOf({ CHAT_WORKERS: "2", CHAT_STORE_URL: "memory:" }), "in memory");
+  assertEquals(loadConfig({ CHAT_WORKERS: "2" }).workers, 2);
 });
 
 Deno.test("loadConfig() suggests the variable that a mistyped one was meant to be", () => {
@@ -349,8 +363,8 @@ Deno.test("loadConfig() never shows the value of an unknown variable", () => {
 Deno.test("loadConfig() never shows the password of a URL", () => {
   for (
     const url of [
-      "postgres://u:hunter2@h/db",
-      "postgres://h/db?password=hunter2",
+      "mysql://u:hunter2@h/db",
+      "mysql://h/db?password=hunter2",
       "redis://u:hunter2",
       "x://u:/@hunter2@h",
     ]

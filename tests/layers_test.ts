@@ -18,7 +18,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 };
 
 /** The composition: may import everything. */
-const COMPOSITION = ["service"];
+const COMPOSITION = ["service", "worker", "workers"];
 
 /** Third-party code and where it belongs. */
 const THIRD_PARTY: Record<string, RegExp> = {

@@ -14,8 +14,8 @@ import type { AppEnv } from "./context.ts";
 /** What a {@linkcode Health} looks at. */
 export interface HealthOptions {
   readonly store: Store;
-  readonly bus: Bus;
-  readonly discovery: Discovery;
+  readonly bus: Pick<Bus, "healthy">;
+  readonly discovery: Pick<Discovery, "peers" | "strangers">;
   readonly node: string;
   readonly version: string;
   readonly now?: () => number;

@@ -54,7 +54,7 @@ class Stage implements Disposable {
 
   constructor(maxListed = 100) {
     const broadcast = (event: PresenceEvent, payload: Json) => void this.#told.push([event, payload.text]);
-    this.presence = new Presence({ broadcast, maxListed, now: () => NOW });
+    this.presence = new Presence({ broadcast, onChange: () => {}, maxListed, now: () => NOW });
   }
 
   /** What was told since this was asked last. */

@@ -7,7 +7,7 @@ import { FakeSeat } from "./support/fake_seat.ts";
 function open(): { typing: Typing; clock: { nowMs: number }; announced: [string, string, Seat | undefined][] } {
   const clock = { nowMs: 1_000_000 };
   const announced: [string, string, Seat | undefined][] = [];
-  const typing = new Typing((...announcement) => announced.push(announcement), () => clock.nowMs);
+  const typing = new Typing((event, userId, except) => announced.push([event, userId, except]), () => clock.nowMs);
   return { typing, clock, announced };
 }
 

@@ -25,6 +25,7 @@ import { failingStore } from "../support/failing_store.ts";
 import { inSeconds, SECRET, sign, tokenFor } from "../support/jwt.ts";
 import { TcpClient } from "../support/tcp_client.ts";
 import { type Answer, type CallOptions, read, TestService } from "../support/test_service.ts";
+import { ALONE, NO_PEERS, NO_SESSION_PEERS } from "../support/alone.ts";
 
 const PRODUCTION = { env: "production", secretKeyBase: SECRET } as const;
 const ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
@@ -252,7 +253,7 @@ for (
     ["POST", "/api/channels/general", "GET, HEAD, PATCH, DELETE"],
     ["PUT", "/api/channels/none", "GET, HEAD, PATCH, DELETE"],
     ["PUT", "/api/channels/general/messages", "GET, HEAD, POST"],
-    ["POST", `/api/channels/general/messages/${ULID}`, "GET, HEAD"],
+    ["POST", `/api/channels/general/messages/${ULID}`, "GET, HEAD, PATCH, DELETE"],
     ["PURGE", "/api/channels", "GET, HEAD, POST"],
   ] as const
 ) {
@@ -542,12 +543,12 @@ function failing(
   const limits = { maxFrameBytes: 1_024, maxBatchBytes: 1_024, sendBufferBytes: 65_536, idleTimeoutMs: 60_000 };
   const tokens = new SessionTokens("secret", "salt");
   const app = createApp({
-    chat: new Chat({ store: failingStore(error), adHocChannels: true, maxListed: 200, onFault: () => {} }),
+    chat: new Chat({ store: failingStore(error), ...ALONE, adHocChannels: true, maxListed: 200, onFault: () => {} }),
     checkOrigin,
     handshake,
     sockets: new SocketServer({ handshake, clients, ...limits }),
-    polls: new LongPollServer({ handshake, clients, tokens, ...limits }),
-    health: new Health({ store: failingStore(error), node: "test", version: "0.0.0" }),
+    polls: new LongPollServer({ handshake, clients, tokens, peers: NO_SESSION_PEERS, ...limits }),
+    health: new Health({ store: failingStore(error), ...NO_PEERS, node: "test", version: "0.0.0" }),
     maxBodyBytes: 65_536,
     log,
   });

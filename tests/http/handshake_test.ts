@@ -13,6 +13,7 @@ import { openLog } from "../../src/telemetry/log.ts";
 import { assertError } from "../support/assert_error.ts";
 import { failingStore } from "../support/failing_store.ts";
 import { type Answer, read } from "../support/test_service.ts";
+import { ALONE, NO_PEERS, NO_SESSION_PEERS } from "../support/alone.ts";
 
 const HERE = "192.0.2.1";
 const THERE = "192.0.2.2";
@@ -38,7 +39,7 @@ class Door {
     const store = failingStore(new Error("not for this test"), {
       listChannels: () => Promise.resolve({ channels: [], hasMore: false }),
     });
-    const chat = new Chat({ store, adHocChannels: false, maxListed: 200, onFault: () => {} });
+    const chat = new Chat({ store, ...ALONE, adHocChannels: false, maxListed: 200, onFault: () => {} });
     const clients = new Clients({
       route: () => undefined,
       maxClients: 100,
@@ -57,10 +58,11 @@ class Door {
         handshake,
         clients,
         tokens: new SessionTokens("x", "y"),
+        peers: NO_SESSION_PEERS,
         ...sizes,
         maxBatchBytes: 1e6,
       }),
-      health: new Health({ store, node: "test", version: "0" }),
+      health: new Health({ store, ...NO_PEERS, node: "test", version: "0" }),
       maxBodyBytes: 65_536,
       log,
     });

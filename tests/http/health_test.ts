@@ -4,10 +4,11 @@ import { Health, type HealthReport, healthRoutes } from "../../src/http/health.t
 import { eventually } from "../support/eventually.ts";
 import { failingStore } from "../support/failing_store.ts";
 import { TestService } from "../support/test_service.ts";
+import { NO_PEERS } from "../support/alone.ts";
 
 /** A health that asks a store which answers with `ping`. */
 function healthOf(ping: () => Promise<void>, now: () => number = Date.now): Health {
-  return new Health({ store: failingStore(undefined, { ping }), node: "node-1", version: "1.2.3", now });
+  return new Health({ store: failingStore(undefined, { ping }), ...NO_PEERS, node: "node-1", version: "1.2.3", now });
 }
 
 async function answerOf(health: Health): Promise<{ status: number; report: HealthReport }> {
@@ -83,7 +84,13 @@ Deno.test("GET /api/health has the fields of the contract", async () => {
   await using service = await TestService.start({ nodeName: "chat-1" });
   const { status, body } = await service.call("GET", "/api/health");
   const { uptime, version, ...rest } = body;
-  assertEquals([status, rest], [200, { status: "healthy", node: "chat-1", connected_nodes: [], store: "ok" }]);
+  assertEquals([status, rest], [200, {
+    status: "healthy",
+    node: "chat-1",
+    connected_nodes: [],
+    store: "ok",
+    bus: "ok",
+  }]);
   assertGreaterOrEqual(Number(uptime), 0);
   assertMatch(String(version), /^\d+\.\d+\.\d+/);
 });

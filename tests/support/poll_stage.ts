@@ -14,6 +14,7 @@ import { Handshake } from "../../src/http/handshake.ts";
 import { LongPollServer, type LongPollServerOptions } from "../../src/http/longpoll.ts";
 import { openLog } from "../../src/telemetry/log.ts";
 import { ChatWith } from "../chat/support/chat_with.ts";
+import { NO_SESSION_PEERS } from "./alone.ts";
 
 /** Has the channels `general` and `random`; `await using` ends its sessions. */
 export class PollStage implements AsyncDisposable {
@@ -40,6 +41,7 @@ export class PollStage implements AsyncDisposable {
       handshake,
       clients,
       tokens: this.tokens,
+      peers: NO_SESSION_PEERS,
       maxFrameBytes: 65_536,
       maxBatchBytes: 1_048_576,
       sendBufferBytes: 1_048_576,

@@ -10,6 +10,7 @@ import { SqliteStore } from "../../../src/store/sqlite_store.ts";
 import type { Store } from "../../../src/store/store.ts";
 import { FakeSeat } from "./fake_seat.ts";
 import { storeWith } from "./store_with.ts";
+import { ALONE } from "../../support/alone.ts";
 
 /** What a test may choose; otherwise the channels `a` and `b`, and none are made ad hoc. */
 export interface ChatWithOptions {
@@ -42,6 +43,7 @@ export class ChatWith implements AsyncDisposable {
     this.store = SqliteStore.inMemory(() => clock.nowMs);
     this.chat = new Chat({
       store: options.store ? this.#watched(storeWith(this.store, options.store(this.store))) : this.store,
+      ...ALONE,
       adHocChannels: options.adHocChannels ?? false,
       maxListed: 200,
       onFault: (error) => this.faults.push(error),
