@@ -358,11 +358,14 @@ Deno.test("Feed delivers what is in turn while its repairs fail", async () => {
   const truth = new Truth(0);
   truth.failing = Infinity;
   using feed = open(truth, { retryMs: 0 });
-  const { seat } = join(feed, 0);
+  const { seat, subscription } = join(feed, 0);
   feed.repair();
   await eventually(() => truth.faults.length > 1);
   feed.offer(change(1));
   assertEquals(seat.seqs, [1]);
+  truth.failing = 0;
+  feed.unsubscribe(subscription);
+  await eventually(() => truth.reading === 0);
 });
 
 Deno.test("Feed delivers all of more changes than it keeps while one is missing", async () => {
