@@ -252,7 +252,7 @@ for (
     ["POST", "/api/channels/general", "GET, HEAD, PATCH, DELETE"],
     ["PUT", "/api/channels/none", "GET, HEAD, PATCH, DELETE"],
     ["PUT", "/api/channels/general/messages", "GET, HEAD, POST"],
-    ["POST", `/api/channels/general/messages/${ULID}`, "GET, HEAD"],
+    ["POST", `/api/channels/general/messages/${ULID}`, "GET, HEAD, PATCH, DELETE"],
     ["PURGE", "/api/channels", "GET, HEAD, POST"],
   ] as const
 ) {
