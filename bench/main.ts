@@ -1,18 +1,24 @@
 /**
  * `deno task bench`: measures the service beside a bare Deno fan-out in one run and prints the ratios, which travel better
- * than the figures. It judges nothing: it ends with 0 unless something broke.
+ * than the figures; then the store with a million messages in one channel. It judges nothing: it ends with 0 unless
+ * something broke.
  *
- *     deno task bench [--rounds 3] [--secs 4] [--quick] [--sync full|normal] [--json]
+ *     deno task bench [--only fanout|history] [--rounds 3] [--secs 4] [--messages 1000000] [--quick] [--sync full|normal] [--json]
  *
  * @module
  */
 import { parseArgs } from "node:util";
 import { compileFanload, type Load, runFanload } from "./fanload.ts";
-import { loadTable, ratiosOf, ratioTable, type Result } from "./report.ts";
+import { type HistoryResult, measureHistory, planText, timingTable } from "./history.ts";
+import { align, loadTable, ratiosOf, ratioTable, type Result } from "./report.ts";
 import { type Scenario, SCENARIOS } from "./scenarios.ts";
 import { createRooms, type ServerName, SERVERS, startServer } from "./server.ts";
 
 interface Options {
+  /** The one part that is measured; both where absent. */
+  readonly only: "fanout" | "history" | undefined;
+  /** How many the long history has. */
+  readonly messages: number;
   readonly rounds: number;
   readonly secs: number;
   readonly warm: number;
@@ -31,13 +37,21 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
 
 try {
   const options = await readOptions(Deno.args);
-  const results = await measure(options);
+  const results = options.only === "history" ? [] : await measure(options);
   const ratios = ratiosOf(results);
+  const history = options.only === "fanout" ? undefined : await measureHistory(options.messages, {
+    note,
+    signal: interrupted.signal,
+  });
   if (options.json) {
     const runs = results.map(({ scenario, loads }) => ({ scenario: scenario.name, ...loads }));
-    print(JSON.stringify({ deno: Deno.version.deno, ...options, runs, ratios }, null, 2));
+    print(JSON.stringify({ deno: Deno.version.deno, ...options, runs, ratios, history }, null, 2));
   } else {
-    print(`${describe(options)}\n\n${loadTable(results)}\n\n${ratioTable(ratios)}`);
+    const parts = [
+      ...(results.length > 0 ? [describe(options), loadTable(results), ratioTable(ratios)] : []),
+      ...(history === undefined ? [] : describeHistory(history)),
+    ];
+    print(parts.join("\n\n"));
   }
   Deno.exit(0);
 } catch (error) {
@@ -51,20 +65,25 @@ async function readOptions(args: string[]): Promise<Options> {
     options: {
       rounds: { type: "string" },
       secs: { type: "string" },
+      only: { type: "string" },
+      messages: { type: "string" },
       quick: { type: "boolean", default: false },
       sync: { type: "string" },
       json: { type: "boolean", default: false },
     },
   });
-  const { quick, sync, json } = values;
+  const { only, quick, sync, json } = values;
   const rounds = Number(values.rounds ?? (quick ? 1 : 3));
   const secs = Number(values.secs ?? (quick ? 1 : 4));
+  const messages = Number(values.messages ?? (quick ? 20_000 : 1_000_000));
+  if (only !== undefined && only !== "fanout" && only !== "history") throw new Error("--only: fanout or history");
+  if (!Number.isInteger(messages) || messages < 10_000) throw new Error("--messages: a whole number from 10000");
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds: a whole number from 1");
   if (!(secs > 0)) throw new Error("--secs: seconds, more than 0");
   if (sync !== undefined && sync !== "full" && sync !== "normal") throw new Error("--sync: full or normal");
   const pinned = await canPin();
   const substitute = Deno.env.get("BENCH_SERVICE_CMD") || undefined;
-  return { rounds, secs, warm: quick ? 0.5 : 1, sync, json, pinned, substitute };
+  return { only, messages, rounds, secs, warm: quick ? 0.5 : 1, sync, json, pinned, substitute };
 }
 
 function describe({ rounds, secs, sync, pinned, substitute }: Options): string {
@@ -74,6 +93,17 @@ function describe({ rounds, secs, sync, pinned, substitute }: Options): string {
     ...(sync ? [`SQLite synchronous=${sync}.`] : []),
     ...(substitute ? [`In the service's place: ${substitute}`] : []),
   ].join("\n");
+}
+
+function describeHistory({ messages, bytes, timings, plans }: HistoryResult): string[] {
+  const size = `${(bytes / 1_048_576).toFixed(0)} MiB on disk`;
+  return [
+    `One channel of ${
+      messages.toLocaleString("en")
+    } messages, ${size}, SQLite synchronous=normal; CPU of all threads, on average.`,
+    align(timingTable(timings), (column) => column === 0 || column > 3),
+    planText(plans),
+  ];
 }
 
 async function measure(options: Options): Promise<Result[]> {

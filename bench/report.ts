@@ -81,7 +81,7 @@ function median(values: readonly number[]): number {
 }
 
 /** Columns are flushed left where `isText`, else right. */
-function align(rows: readonly (readonly string[])[], isText: (column: number) => boolean): string {
+export function align(rows: readonly (readonly string[])[], isText: (column: number) => boolean): string {
   const widthOf = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0));
   return rows.map((row) =>
     row.map((cell, i) => isText(i) ? cell.padEnd(widthOf(i)) : cell.padStart(widthOf(i))).join("  ").trimEnd()

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { SETTINGS } from "../src/config.ts";
 import { ERROR_STATUS } from "../src/errors.ts";
+import { createApp } from "../src/http/app.ts";
 import { Server } from "./support/server.ts";
 
 const protocol = await Deno.readTextFile(new URL("../docs/protocol.md", import.meta.url));
@@ -14,12 +15,22 @@ interface Example {
 }
 
 function examples(markdown: string): Example[] {
-  const pattern = /^```sh\n(.*?)^```\n\nAnswers (\d{3})\b[^\n]*:\n\n```json\n(.*?)^```$/gms;
+  const pattern =
+    /^```sh\n(.*?)^```\n\nAnswers (\d{3})\b[^\n]*(?::\n\n```(?:nd)?json\n(.*?)^```|, without a body\.)$/gms;
   return [...markdown.matchAll(pattern)].map(([, script = "", status, body = ""]) => ({
     script,
     status: Number(status),
-    body: JSON.parse(body),
+    body: parse(body),
   }));
+}
+
+/** A JSON value, the values of NDJSON's lines, or nothing. */
+function parse(text: string): unknown {
+  try {
+    return text.trim() === "" ? undefined : JSON.parse(text);
+  } catch {
+    return text.trim().split("\n").map((line) => JSON.parse(line));
+  }
 }
 
 /** The keys and types of a JSON value; of an array those of its first element. */
@@ -42,9 +53,13 @@ Deno.test("docs/rest.md: the examples run as they stand and get the answers show
   // curl reports each status on standard error, one a line.
   const curlrc = 'silent\nshow-error\nnoproxy = "*"\nwrite-out = "%{stderr}%{http_code}\\n"\n';
   await Deno.writeTextFile(`${server.folder}/.curlrc`, curlrc);
+  // The variables of one script are there in the next, as in one shell.
+  const variables = `${server.folder}/variables`;
+  await Deno.writeTextFile(variables, "");
   for (const { script, status, body } of found) {
+    const own = script.replaceAll("localhost:4000", `localhost:${server.port}`);
     const { code, stdout, stderr } = await new Deno.Command("/bin/sh", {
-      args: ["-c", script.replaceAll("localhost:4000", `localhost:${server.port}`)],
+      args: ["-c", `set -a; . ${variables}\n${own}\ncode=$?; export -p >${variables}; exit $code`],
       env: { CURL_HOME: server.folder },
     }).output();
     const [answer, log] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim());
@@ -53,7 +68,7 @@ Deno.test("docs/rest.md: the examples run as they stand and get the answers show
       { code: 0, status: String(status) },
       `${script}\n${answer}`,
     );
-    assertEquals(shape(JSON.parse(answer ?? "")), shape(body), script);
+    assertEquals(shape(parse(answer ?? "")), shape(body), script);
   }
 });
 
@@ -68,9 +83,27 @@ Deno.test("docs/rest.md: every endpoint of its table has an example", () => {
   assertEquals(without.map(([, method, path]) => `${method} ${path}`), []);
 });
 
+Deno.test("docs/rest.md: its table has every endpoint of the service, and no other", () => {
+  const none = {} as never;
+  const parts = { chat: none, checkOrigin: none, handshake: none, sockets: none, polls: none, health: none, log: none };
+  const served = createApp({ ...parts, maxBodyBytes: 0 }).routes
+    .filter(({ method, path }) => method !== "ALL" && path.startsWith("/api/"))
+    .map(({ method, path }) => `${method} ${plain(path.replace(/\/$/, ""))}`);
+  const listed = [...rest.matchAll(/^\| `([A-Z]+) (\/api[^`]*)`/gm)].map(([, method, path = ""]) =>
+    `${method} ${plain(path)}`
+  );
+  assertEquals(listed.toSorted(), [...new Set(served)].sort());
+});
+
+/** A path with its parameters unnamed. */
+function plain(path: string): string {
+  return path.replaceAll(/:\w+/g, ":");
+}
+
 /** The method of an example's last request. */
 function methodOf(script: string): string {
-  return / -X (\w+)/.exec(script)?.[1] ?? (script.includes(" -d ") ? "POST" : "GET");
+  const request = script.slice(script.lastIndexOf("curl "));
+  return / -X (\w+)/.exec(request)?.[1] ?? (request.includes(" -d ") ? "POST" : "GET");
 }
 
 for (const [name, markdown] of [["docs/rest.md", rest], ["docs/protocol.md", protocol]] as const) {
@@ -83,6 +116,30 @@ for (const [name, markdown] of [["docs/rest.md", rest], ["docs/protocol.md", pro
     assert(names.length > 0);
     assertEquals(names.filter((name) => !SETTINGS.some((setting) => setting.name === name)), []);
   });
+}
+
+Deno.test("docs/protocol.md: its pushes are the events that a text channel takes", async () => {
+  const taken = [...(await source("chat/room.ts")).matchAll(/^ +case "(\w+)":$/gm)].map(([, event]) => event);
+  assert(taken.length > 0);
+  assertEquals(eventsOf("### Pushes").sort(), taken.sort());
+});
+
+Deno.test("docs/protocol.md: the events that it says are sent are those that the chat sends", async () => {
+  const files = ["change.ts", "read_states.ts", "typing.ts", "presence.ts"].map((name) => source(`chat/${name}`));
+  const names = [...(await Promise.all(files)).join("\n").matchAll(/"([a-z]+(?:_[a-z]+)+)"/g)].map(([, name]) => name);
+  const others = ["channel_updated", "system", "phx_close", "phx_error"];
+  assertEquals([...new Set(eventsOf("### What the server sends"))].sort(), [...new Set([...names, ...others])].sort());
+});
+
+function source(path: string): Promise<string> {
+  return Deno.readTextFile(new URL(`../src/${path}`, import.meta.url));
+}
+
+/** The events in the first column of a section's table. */
+function eventsOf(heading: string): string[] {
+  const [, section = ""] = protocol.split(`\n${heading}`);
+  const [table = ""] = /^\|[^]*?\n\n/m.exec(section) ?? [];
+  return [...table.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = ""]) => cell.match(/\w+/g) ?? []);
 }
 
 Deno.test("docs/protocol.md: the limits are the defaults of their settings", () => {

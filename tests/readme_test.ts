@@ -121,11 +121,12 @@ Deno.test("README: the JavaScript client runs as it stands", async () => {
   }, 15_000);
 });
 
+const recovery = blocks(readme, "js").find((text) => text.includes("last_seq")) ?? "";
+
 Deno.test(`README: the client that never misses a message lives through a kill -9 (seed ${seed})`, async () => {
-  const source = blocks(readme, "js").find((text) => text.includes("last_seq")) ?? "";
-  assert(source.trim().split("\n").length <= 30);
+  assert(recovery.split("\n").filter((line) => line.trim() !== "").length <= 30);
   await using server = await Server.start();
-  await using client = await Example.start(source, server);
+  await using client = await Example.start(recovery, server);
   const ledger = new Ledger();
   const speak = async (userId: string, count: number) => {
     await using talker = await Talker.join(server.socketUrl, { userId }, "general", { limit: 0 });
@@ -152,6 +153,75 @@ Deno.test(`README: the client that never misses a message lives through a kill -
   );
   assertEquals(ledger.findings(history, []), []);
 });
+
+Deno.test("README: the client that never misses a message keeps up with all that changes, here and away", async () => {
+  await using server = await Server.start();
+  await using client = await Example.start(recovery, server);
+  const history = async () => {
+    const messages = await new RestClient(server.url, "reader").history("general");
+    return messages.map(({ seq, user_id, content, ...rest }) => {
+      return `${seq} ${user_id}: ${"deleted" in rest ? "(deleted)" : content}`;
+    });
+  };
+  /** The last line of each message, by its `seq`. */
+  const shown = () => {
+    const lines = client.output.trimEnd().split("\n").map((line) => [Number.parseInt(line), line] as const);
+    return [...new Map(lines)].sort(([a], [b]) => a - b).map(([, line]) => line);
+  };
+  const agreed = async () => {
+    const wanted = await history();
+    await eventually(() => JSON.stringify(shown()) === JSON.stringify(wanted), 15_000).catch(() => {});
+    assertEquals(shown(), wanted);
+  };
+
+  const [a = "", b = "", c = "", d = "", e = "", f = ""] = await change(server, async (push) => {
+    const ids: string[] = [];
+    for (const content of ["a", "b", "c", "d", "e", "f"]) {
+      ids.push((await push("new_message", { content })).id as string);
+    }
+    return ids;
+  });
+  await agreed();
+  await change(server, async (push) => {
+    await push("edit_message", { id: a, content: "a, edited" });
+    await push("add_reaction", { id: a, emoji: "👍" });
+    await push("delete_message", { id: b });
+    await push("delete_messages", { ids: [c, d] });
+  });
+  await agreed();
+
+  // While the client is away the service is at another port, where it cannot find it.
+  await server.crash();
+  {
+    await using elsewhere = await Server.start({ folder: server.folder });
+    await change(elsewhere, async (push) => {
+      await push("pin_message", { id: a });
+      await push("edit_message", { id: e, content: "e, edited" });
+      const { id: born } = await push("new_message", { content: "born" });
+      await push("edit_message", { id: born, content: "born, edited" });
+      const { id: gone } = await push("new_message", { content: "gone" });
+      await push("delete_messages", { ids: [f, gone] });
+    });
+  }
+  await server.restart();
+  await agreed();
+  await change(server, async (push) => void await push("new_message", { content: "after" }));
+  await agreed();
+  assertEquals(shown().length, 9);
+});
+
+/** Pushes, each answered with ok, as one user. */
+async function change<T>(
+  server: Server,
+  run: (push: (event: string, payload: object) => Promise<Record<string, unknown>>) => Promise<T>,
+): Promise<T> {
+  await using talker = await Talker.join(server.socketUrl, { userId: "ann" }, "general", { limit: 0 });
+  return await run(async (event, payload) => {
+    const reply = await talker.push(event, payload);
+    assertEquals(reply?.status, "ok", `${event}: ${JSON.stringify(reply?.response)}`);
+    return reply?.response ?? {};
+  });
+}
 
 Deno.test("README: the curl lines run as they stand", async () => {
   const lines = blocks(readme, "sh").find((text) => text.startsWith("curl "))?.trim().split("\n") ?? [];

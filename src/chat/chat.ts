@@ -112,6 +112,7 @@ export class Chat {
   async #sweepStore(): Promise<void> {
     try {
       for (let more = true; more;) more = await this.#store.sweep();
+      this.#live.refresh();
     } catch (error) {
       this.#options.onFault(error);
     }

@@ -38,8 +38,8 @@ const MAX_HELD = 1_000;
 export class Subscription {
   /** The member has everything up to here from its history. */
   after = 0;
-  /** What came before {@linkcode Feed.release}. */
-  held: Change[] | undefined = [];
+  /** What came before {@linkcode Feed.release}, each with how far the others had got when it was delivered. */
+  held: { readonly change: Change; readonly seen: number }[] | undefined = [];
 
   constructor(readonly seat: Seat) {}
 }
@@ -59,6 +59,10 @@ export class Feed {
   #start = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #repairing = false;
+  /** Where the last repair that is not done began; it may be tried several times. */
+  #gapFrom: number | undefined;
+  /** The messages that were told of since then, by the `seq` each was born with: to nobody are they new any more. */
+  readonly #told = new Set<number>();
   /** A change was offered that there was no room to keep, or a repair was asked for before the stream began. */
   #overflowed = false;
 
@@ -91,7 +95,7 @@ export class Feed {
     if ((held && held.length > MAX_HELD) || headSeq < this.#start) return false;
     subscription.after = headSeq;
     subscription.held = undefined;
-    for (const change of held ?? []) this.#send(subscription, change);
+    for (const { change, seen } of held ?? []) this.#send(subscription, change, seen);
     if (this.#delivered === undefined) {
       this.#delivered = this.#start = headSeq;
       this.#drain();
@@ -109,7 +113,7 @@ export class Feed {
   offer(change: Change): void {
     if (this.#delivered === undefined || firstOf(change) > this.#delivered + 1) return this.#keep(change);
     if (change.seq <= this.#delivered) return;
-    this.#deliver(change);
+    this.#pass(change);
     if (this.#early.size > 0) this.#drain();
   }
 
@@ -139,8 +143,11 @@ export class Feed {
     this.#timer = undefined;
     this.#overflowed = false;
     this.#repairing = true;
-    this.#catchUp(this.#delivered).then(
-      () => this.#drain(),
+    this.#catchUp(this.#delivered, this.#gapFrom ??= this.#delivered).then(
+      () => {
+        this.#endGap();
+        this.#drain();
+      },
       (error) => {
         this.#options.onFault(error);
         this.#repairIn(this.#options.retryMs ?? 1_000);
@@ -159,16 +166,22 @@ export class Feed {
     if (this.#delivered !== undefined) this.#repairIn(this.#options.patienceMs ?? 50);
   }
 
+  /** Delivers what was offered. */
+  #pass(change: Change): void {
+    if (this.#gapFrom !== undefined) this.#told.add(change.seq);
+    this.#deliver(change, change.seq);
+  }
+
   /** `seen` is up to where everyone who is here had got, where the change comes out of the store. */
-  #deliver(change: Change, seen = change.seq): void {
+  #deliver(change: Change, seen: number): void {
     this.#delivered = change.seq;
     for (const subscription of this.#subscriptions) this.#send(subscription, change, seen);
   }
 
-  #send(subscription: Subscription, change: Change, seen = 0): void {
+  #send(subscription: Subscription, change: Change, seen: number): void {
     const { held, after, seat } = subscription;
     if (held !== undefined) {
-      if (held.length <= MAX_HELD) held.push(change);
+      if (held.length <= MAX_HELD) held.push({ change, seen });
     } else if (change.seq > after) {
       const isNew = change.unseen !== undefined && change.unseen.born > Math.max(seen, after);
       seat.relay(isNew ? change.unseen.broadcast : change.broadcast);
@@ -180,7 +193,7 @@ export class Feed {
     if (this.#delivered === undefined) return;
     for (let change; (change = this.#early.get(this.#delivered + 1)) !== undefined;) {
       this.#early.delete(firstOf(change));
-      this.#deliver(change);
+      this.#pass(change);
     }
     for (const [first, { seq }] of this.#early) {
       if (seq <= this.#delivered) this.#early.delete(first);
@@ -188,12 +201,15 @@ export class Feed {
     if (this.#early.size > 0 || this.#overflowed) this.#repairIn(this.#options.patienceMs ?? 50);
   }
 
-  async #catchUp(from: number): Promise<void> {
+  async #catchUp(from: number, seen: number): Promise<void> {
     for (let more = true, after = from; more;) {
       const page = await this.#options.read(after);
       for (const change of page.changes) {
         after = change.seq;
-        if (change.seq > (this.#delivered ?? 0)) this.#deliver(change, from);
+        if (change.seq <= (this.#delivered ?? 0)) continue;
+        const born = change.unseen?.born ?? change.seq;
+        this.#deliver(change, this.#told.has(born) ? born : seen);
+        this.#told.add(born);
       }
       more = page.more;
       // A change that a later one replaced has no row of its own: the head says that nothing is left before it.
@@ -209,7 +225,13 @@ export class Feed {
     }, ms);
   }
 
+  #endGap(): void {
+    this.#gapFrom = undefined;
+    this.#told.clear();
+  }
+
   #rest(): void {
+    this.#endGap();
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#early.clear();

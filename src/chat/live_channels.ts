@@ -130,6 +130,19 @@ export class LiveChannels {
     for (const channelId of this.#channels.keys()) this.ask(channelId);
   }
 
+  /** Reads what the members may have missed, in all channels. */
+  repair(): void {
+    for (const { feed } of this.#channels.values()) feed.repair();
+  }
+
+  /** Has the next join read its channel anew: something went without a change. */
+  refresh(): void {
+    for (const live of this.#channels.values()) {
+      live.welcome = undefined;
+      live.revision++;
+    }
+  }
+
   /** Ends typing that was not renewed. */
   sweep(): void {
     for (const { typing } of this.#channels.values()) typing.sweep();

@@ -105,8 +105,12 @@ export function readSeq(payload: unknown): number {
 /** The page a client asks for over a socket: `{ before? | after? | around?, limit? }`. */
 export function historyRequest(payload: unknown): HistoryQuery {
   const { before, after, around, limit } = fields(payload);
-  const text = (value: unknown) => value === undefined || value === null ? undefined : String(value);
-  return historyQuery({ before: text(before), after: text(after), around: text(around), limit: text(limit) });
+  return historyQuery({
+    before: asQuery("before", before),
+    after: asQuery("after", after),
+    around: asQuery("around", around),
+    limit: asQuery("limit", limit),
+  });
 }
 
 /** The changes a REST client asks for: `after`, a `seq`, and perhaps the `epoch` it belongs to and a `limit`. */
@@ -157,6 +161,13 @@ export function searchTerms(q: unknown): SearchTerm[] {
     );
   }
   return terms;
+}
+
+/** As it would stand in an address; null counts as absent. */
+function asQuery(name: string, value: unknown): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== "string" && typeof value !== "number") throw new ChatError("invalid", `${name} is malformed.`);
+  return String(value);
 }
 
 function messageContent(content: unknown): string {

@@ -62,7 +62,7 @@ export class Messages {
   /** Rejects with `conflict` where the counter was another's, or what changed since is not all there any more. */
   async changes(channelId: string, { after, epoch, limit }: ChangesQuery): Promise<History> {
     const history = await this.#store.changes(channelId, { after, limit });
-    if (epoch !== undefined && epoch !== history.epoch) {
+    if ((epoch !== undefined && epoch !== history.epoch) || after > history.headSeq) {
       throw new ChatError("conflict", "The epoch has changed: begin anew with the history.");
     }
     if (after > 0 && after < history.purgedSeq) {
@@ -145,7 +145,7 @@ export class Messages {
     if (actor.userId !== userId) throw new ChatError("forbidden", "These messages are another user's.");
     let count = 0;
     for (let step: { stubs: Message[]; next?: string } = { stubs: [], next: "0" }; step.next !== undefined;) {
-      step = await this.#store.eraseUser(userId, step.next);
+      step = await this.#eraseStep(userId, step.next);
       count += step.stubs.length;
       for (const stub of step.stubs) this.#live.offer(stub.channelId, changeOf(stub));
     }
@@ -155,6 +155,15 @@ export class Messages {
   /** Called every second or so. */
   sweep(): void {
     this.#reactions.sweep();
+  }
+
+  async #eraseStep(userId: string, after?: string): Promise<{ stubs: Message[]; next?: string }> {
+    try {
+      return await this.#store.eraseUser(userId, after);
+    } catch (error) {
+      if (isOutcomeUnknown(error)) this.#live.repair();
+      throw error;
+    }
   }
 
   async #delete(actor: Identity, channelId: string, messages: readonly Message[]): Promise<Message[]> {
@@ -189,10 +198,14 @@ export class Messages {
     try {
       return await writing;
     } catch (error) {
-      if (error instanceof ChatError && error.code === "unavailable") this.#live.get(channelId)?.feed.repair();
+      if (isOutcomeUnknown(error)) this.#live.get(channelId)?.feed.repair();
       throw error;
     }
   }
+}
+
+function isOutcomeUnknown(error: unknown): boolean {
+  return error instanceof ChatError && error.code === "unavailable";
 }
 
 /** Before the id of any message. */

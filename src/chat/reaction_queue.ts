@@ -52,7 +52,8 @@ export class ReactionQueue {
     return new Promise((resolve, reject) => {
       hot.waiting.push({ request, resolve, reject });
       if (hot.waiting.length > 1) return;
-      const wait = hot.changedAt + GATHER_MS - this.#now();
+      // A clock that was set back must not make them wait until it has caught up.
+      const wait = Math.min(hot.changedAt + GATHER_MS - this.#now(), GATHER_MS);
       if (wait <= 0) this.#flush(channelId, id, hot);
       else setTimeout(() => this.#flush(channelId, id, hot), wait);
     });

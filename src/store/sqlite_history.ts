@@ -92,7 +92,7 @@ export class SqliteHistory {
 
   /** The message of an id, where there is one. */
   row({ key, headSeq }: ChannelRow, id: string): MessageRow | undefined {
-    const row = this.at(key, this.#position(key, headSeq, id));
+    const [row] = this.#newer(key, this.#position(key, headSeq, id), 1); // at or after: the place is not always that of a message
     return row?.id === id ? row : undefined;
   }
 

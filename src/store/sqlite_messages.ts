@@ -119,8 +119,9 @@ export class SqliteMessages {
 
   delete(channelId: string, ids: readonly string[]): Changed[] {
     const channel = { ...this.#channels.row(channelId) };
-    const rows = ids.map((id) => this.#history.row(channel, id)).filter((row) => row !== undefined);
-    return rows.map((row) => {
+    return ids.flatMap((id) => {
+      const row = this.#history.row(channel, id);
+      if (!row) return [];
       if (row.deletedAt !== null) return { message: toMessage(channelId, row), changed: false };
       const seq = this.#advance(channel);
       channel.headSeq = seq;
@@ -182,13 +183,19 @@ export class SqliteMessages {
     }
     const seq = this.#advance(channel);
     this.#connection.sql("UPDATE messages SET version = ?, pinned_at = ? WHERE rowid = ?")
-      .run(seq, pinned ? this.#now() : null, row.rowid);
+      .run(seq, pinned ? Math.max(this.#now(), this.#lastPinnedAt(channel.key) + 1) : null, row.rowid);
     return { message: this.#read(channel, row.seq), changed: true };
   }
 
   #pinCount(key: number): number {
     const sql = "SELECT count(*) AS count FROM messages WHERE channel = ? AND pinned_at IS NOT NULL";
     return Number(this.#connection.sql(sql).get(key)?.count);
+  }
+
+  /** A pin is later than the one before it, whatever the clock says. */
+  #lastPinnedAt(key: number): number {
+    const sql = "SELECT max(pinned_at) AS at FROM messages WHERE channel = ? AND pinned_at IS NOT NULL";
+    return Number(this.#connection.sql(sql).get(key)?.at ?? 0);
   }
 
   #replySeq(channel: ChannelRow, id: string): number {

@@ -50,10 +50,12 @@ export class SqliteReads {
 
   #count(key: number, userId: string, after: number): { unread: number; mentions: number } {
     const row = this.#connection.sql(
-      "SELECT count(*) AS unread, ifnull(sum(instr(mentions, ?) > 0), 0) AS mentions FROM (" +
-        "SELECT user_id, deleted_at, mentions FROM messages WHERE channel = ? AND seq > ? ORDER BY seq LIMIT ?" +
-        ") WHERE user_id <> ? AND deleted_at IS NULL",
-    ).get(JSON.stringify(userId), key, after, MAX_UNREAD, userId);
+      "SELECT count(*) AS unread, count(*) FILTER (WHERE instr(mentions, ?1) > 0 AND " +
+        // The JSON of one name can stand in that of others too: between two of them, or behind an escaped quote.
+        "EXISTS (SELECT 1 FROM json_each(mentions) WHERE value = ?2)) AS mentions FROM (" +
+        "SELECT user_id, deleted_at, mentions FROM messages WHERE channel = ?3 AND seq > ?4 ORDER BY seq LIMIT ?5" +
+        ") WHERE user_id <> ?2 AND deleted_at IS NULL",
+    ).get(JSON.stringify(userId), userId, key, after, MAX_UNREAD);
     return { unread: Number(row?.unread), mentions: Number(row?.mentions) };
   }
 }

@@ -190,6 +190,16 @@ Deno.test("Chat visit() one after the other shares one reading while nothing is 
   assertEquals(readings, 1);
 });
 
+Deno.test("Chat visit() does not show what retention has removed", async () => {
+  await using opened = await ChatWith.open();
+  await opened.chat.updateChannel("a", { retentionCount: 2 });
+  for (const n of numbers(1, 5)) await opened.say("alice", String(n));
+  assertEquals((await opened.visit("bob")).welcome.messages.length, 5);
+  await opened.chat.sweepStore();
+  const { welcome } = await opened.visit("carol");
+  assertEquals(welcome.messages.map(({ content }) => content), ["4", "5"]);
+});
+
 Deno.test("Chat visit() does not show a channel as it was before an update that was made during the reading", async () => {
   const gate = Promise.withResolvers<void>();
   let gated = true;

@@ -357,14 +357,14 @@ Deno.test("Feed tries a repair again that failed, and says why it failed", async
 Deno.test("Feed delivers what is in turn while its repairs fail", async () => {
   const truth = new Truth(0);
   truth.failing = Infinity;
-  using feed = open(truth, { retryMs: 0 });
-  const { seat, subscription } = join(feed, 0);
-  feed.repair();
-  await eventually(() => truth.faults.length > 1);
-  feed.offer(change(1));
-  assertEquals(seat.seqs, [1]);
-  truth.failing = 0;
-  feed.unsubscribe(subscription);
+  {
+    using feed = open(truth, { retryMs: 0 });
+    const { seat } = join(feed, 0);
+    feed.repair();
+    await eventually(() => truth.faults.length > 1);
+    feed.offer(change(1));
+    assertEquals(seat.seqs, [1]);
+  }
   await eventually(() => truth.reading === 0);
 });
 
@@ -400,7 +400,243 @@ Deno.test("Feed delivers all of more changes than it keeps while the first membe
   assertEquals(seat.seqs, numbers(1, 1_500));
 });
 
+// Several changes in one
+
+/** Deletions made at once. */
+function bulk(first: number, seq: number): Change {
+  return { first, seq, broadcast: new Broadcast("text_channel:a", "messages_deleted", { version: seq }) };
+}
+
+/** What a member was told, in order: `1` for a message, `x3` for deletions up to 3, `u3` for an update. */
+function told({ heard }: FakeSeat): string[] {
+  return heard.map(({ event, payload }) => {
+    if (event === "messages_deleted") return `x${payload.version}`;
+    return event === "message_updated" ? `u${payload.seq}` : String(payload.seq);
+  });
+}
+
+Deno.test("Feed offer() delivers several changes in one, and what follows without a repair", () => {
+  using feed = open(new Truth());
+  const { seat } = join(feed, 3);
+  for (const next of [bulk(4, 6), change(7)]) feed.offer(next);
+  assertEquals([told(seat), feed.delivered], [["x6", "7"], 7]);
+});
+
+Deno.test("Feed offer() keeps several changes in one that are early until those before the first have come", () => {
+  using feed = open(new Truth());
+  const { seat } = join(feed, 0);
+  for (const next of [change(5), bulk(2, 4)]) feed.offer(next);
+  assertEquals(told(seat), []);
+  feed.offer(change(1));
+  assertEquals(told(seat), ["1", "x4", "5"]);
+});
+
+Deno.test("Feed offer() delivers several changes in one that are offered again only once", () => {
+  using feed = open(new Truth());
+  const { seat } = join(feed, 0);
+  for (const next of [bulk(1, 3), bulk(1, 3), change(4), bulk(1, 3)]) feed.offer(next);
+  assertEquals(told(seat), ["x3", "4"]);
+});
+
+Deno.test("Feed offer() delivers several changes in one of which a part came before", () => {
+  using feed = open(new Truth());
+  const { seat } = join(feed, 0);
+  for (const next of [change(1), change(2), bulk(1, 4), change(5)]) feed.offer(next);
+  assertEquals(told(seat), ["1", "2", "x4", "5"]);
+});
+
+Deno.test("Feed offer() gives several changes in one to a member whose history ends among them", () => {
+  using feed = open(new Truth());
+  join(feed, 0);
+  const { seat } = join(feed, 2, "bob");
+  for (const next of [bulk(1, 4), change(5)]) feed.offer(next);
+  assertEquals(told(seat), ["x4", "5"]);
+});
+
+Deno.test("Feed offer() spares a member several changes in one that its history has", () => {
+  using feed = open(new Truth());
+  join(feed, 0);
+  const { seat } = join(feed, 4, "bob");
+  for (const next of [bulk(1, 4), change(5)]) feed.offer(next);
+  assertEquals(told(seat), ["5"]);
+});
+
+Deno.test("Feed repair() forgets several changes in one that were early when it has read them all", async () => {
+  const truth = new Truth(5);
+  using feed = open(truth, { patienceMs: 0 });
+  const { seat } = join(feed, 0);
+  feed.offer(bulk(3, 5));
+  await eventually(() => feed.delivered === 5);
+  await turns(5);
+  const { length } = truth.reads;
+  feed.offer(change(6));
+  await turns(5);
+  assertEquals([told(seat), truth.reads.length], [["1", "2", "3", "4", "5", "6"], length]);
+});
+
+Deno.test("Feed repair() goes on where it has read a part of several changes in one that are early", async () => {
+  let headSeq = 3;
+  using feed = Object.assign(
+    new Feed({
+      read: (after) => Promise.resolve({ changes: numbers(after + 1, headSeq).map(change), headSeq, more: false }),
+      onFault: () => {},
+      patienceMs: 0,
+    }),
+    { [Symbol.dispose]: () => feed.close({}) },
+  );
+  const { seat } = join(feed, 0);
+  feed.offer(bulk(3, 5));
+  await eventually(() => feed.delivered === 3);
+  headSeq = 5;
+  await eventually(() => feed.delivered === 5);
+  assertEquals(told(seat), ["1", "2", "3", "4", "5"]);
+});
+
+// Messages that were changed before they were told of
+
+/** What the store has of a message that has changed since. */
+function changed(born: number, seq: number): Change {
+  const payload = { seq };
+  return {
+    seq,
+    broadcast: new Broadcast("text_channel:a", "message_updated", payload),
+    unseen: { born, broadcast: new Broadcast("text_channel:a", "new_message", payload) },
+  };
+}
+
+/** A feed whose store gives these pages, one read after the other. */
+function reading(...pages: { changes: Change[]; more?: boolean; before?: () => void }[]): Feed & Disposable {
+  const feed = new Feed({
+    read: async () => {
+      await undefined;
+      const page = pages.shift() ?? { changes: [] };
+      page.before?.();
+      return { changes: page.changes, headSeq: page.changes.at(-1)?.seq ?? 0, more: page.more ?? false };
+    },
+    onFault: () => {},
+    patienceMs: NEVER_MS,
+    retryMs: 0,
+  });
+  return Object.assign(feed, { [Symbol.dispose]: () => feed.close({}) });
+}
+
+Deno.test("Feed repair() tells of a message that was changed as of a new one where nobody has seen it", async () => {
+  using feed = reading({ changes: [changed(1, 2)] });
+  const { seat } = join(feed, 0);
+  feed.repair();
+  await eventually(() => feed.delivered === 2);
+  assertEquals(told(seat), ["2"]);
+});
+
+Deno.test("Feed repair() tells of a message that was changed as of a change where it was seen", async () => {
+  using feed = reading({ changes: [changed(1, 2)] });
+  const { seat } = join(feed, 1);
+  feed.repair();
+  await eventually(() => feed.delivered === 2);
+  assertEquals(told(seat), ["u2"]);
+});
+
+Deno.test("Feed repair() tells each member of a changed message by whether its own history had it", async () => {
+  using feed = reading({ changes: [changed(2, 4)] });
+  const [alice, bob, carol] = [join(feed, 1), join(feed, 2, "bob"), join(feed, 4, "carol")];
+  feed.repair();
+  await eventually(() => feed.delivered === 4);
+  assertEquals([alice, bob, carol].map(({ seat }) => told(seat)), [["4"], ["u4"], []]);
+});
+
+Deno.test("Feed release() tells a member of a message that was changed while its history was read as of a new one", async () => {
+  using feed = reading({ changes: [changed(2, 3)] });
+  join(feed, 1);
+  const bob = new FakeSeat("bob");
+  const subscription = subscribe(feed, bob);
+  feed.repair();
+  await eventually(() => feed.delivered === 3);
+  feed.release(subscription, 1);
+  assertEquals(told(bob), ["3"]);
+});
+
+Deno.test("Feed release() tells a member of a changed message that its history has as of a change", async () => {
+  using feed = reading({ changes: [changed(2, 3)] });
+  join(feed, 1);
+  const bob = new FakeSeat("bob");
+  const subscription = subscribe(feed, bob);
+  feed.repair();
+  await eventually(() => feed.delivered === 3);
+  feed.release(subscription, 2);
+  assertEquals(told(bob), ["u3"]);
+});
+
+Deno.test("Feed release() tells a member of a message as of a new one only once, whatever was read of it since", async () => {
+  using feed = reading({ changes: [changed(1, 2)] });
+  join(feed, 0);
+  const bob = new FakeSeat("bob");
+  const subscription = subscribe(feed, bob);
+  feed.offer(change(1));
+  feed.repair();
+  await eventually(() => feed.delivered === 2);
+  feed.release(subscription, 0);
+  assertEquals(told(bob), ["1", "u2"]);
+});
+
+Deno.test("Feed repair() does not tell again as of a new one of a message that came while it read", async () => {
+  using feed = reading({ changes: [changed(1, 2)], before: () => feed.offer(change(1)) });
+  const { seat } = join(feed, 0);
+  feed.repair();
+  await eventually(() => feed.delivered === 2);
+  assertEquals(told(seat), ["1", "u2"]);
+});
+
+Deno.test("Feed repair() does not tell again as of a new one of a message that an earlier page had", async () => {
+  using feed = reading({ changes: [change(1), changed(2, 3)], more: true }, {
+    changes: [changed(1, 4), changed(2, 5)],
+  });
+  const { seat } = join(feed, 0);
+  feed.repair();
+  await eventually(() => feed.delivered === 5);
+  assertEquals(told(seat), ["1", "3", "u4", "u5"]);
+});
+
+Deno.test("Feed repair() tells as of a new one of a message whose first page came before a failure", async () => {
+  const away = () => {
+    throw new Error("the store is away");
+  };
+  using feed = reading(
+    { changes: [changed(1, 3)], more: true },
+    { changes: [], before: away },
+    { changes: [changed(2, 4), changed(1, 5)] },
+  );
+  const { seat } = join(feed, 0);
+  feed.repair();
+  await eventually(() => feed.delivered === 5);
+  assertEquals(told(seat), ["3", "4", "u5"]);
+});
+
+Deno.test("Feed repair() knows of no message of an earlier gap any more", async () => {
+  using feed = reading({ changes: [change(1), change(2)] }, { changes: [changed(2, 3), changed(4, 5)] });
+  const { seat } = join(feed, 0);
+  feed.repair();
+  await eventually(() => feed.delivered === 2);
+  await turns(1);
+  feed.repair();
+  await eventually(() => feed.delivered === 5);
+  assertEquals(told(seat), ["1", "2", "u3", "5"]);
+});
+
 // Besides the stream
+
+Deno.test("Feed tell() reaches that user's seats but one, and nobody else", () => {
+  using feed = open(new Truth());
+  const members = ["alice", "bob", "alice", "alice"].map((userId) => join(feed, 0, userId));
+  feed.tell("alice", new Broadcast("text_channel:a", "read_state", {}), members[0]?.seat);
+  assertEquals(members.map(({ seat }) => seat.of("read_state").length), [0, 0, 1, 1]);
+});
+
+Deno.test("Feed tell() without an exception reaches all of that user's seats", () => {
+  using feed = open(new Truth());
+  const members = ["alice", "bob", "alice"].map((userId) => join(feed, 0, userId));
+  feed.tell("alice", new Broadcast("text_channel:a", "read_state", {}));
+  assertEquals(members.map(({ seat }) => seat.of("read_state").length), [1, 0, 1]);
+});
 
 Deno.test("Feed broadcast() reaches everyone but one", () => {
   using feed = open(new Truth());

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { channelPayload, messagePayload, timestamp, welcomePayload } from "../../src/chat/payload.ts";
+import { channelPayload, messagePayload, readStatePayload, timestamp, welcomePayload } from "../../src/chat/payload.ts";
 import type { Channel, Message } from "../../src/store/store.ts";
 
 const message: Message = {
@@ -37,6 +37,45 @@ Deno.test("messagePayload() has the fields of the contract", () => {
 
 Deno.test("messagePayload() leaves out a nonce that there is not", () => {
   assertEquals(Object.keys(messagePayload(message)).includes("nonce"), false);
+});
+
+Deno.test("messagePayload() has everything that a message may have", () => {
+  const whole: Message = {
+    ...message,
+    nonce: "n",
+    replyTo: { id: "q", userId: "bob", content: "" },
+    metadata: {},
+    mentions: ["bob"],
+    reactions: [{ emoji: "👍", count: 21, userIds: ["bob"] }],
+    editedAt: 0,
+    pinnedAt: 1,
+  };
+  assertEquals<unknown>(messagePayload(whole), {
+    ...messagePayload(message),
+    nonce: "n",
+    reply_to: { id: "q", user_id: "bob", content: "" },
+    metadata: {},
+    mentions: ["bob"],
+    reactions: [{ emoji: "👍", count: 21, user_ids: ["bob"] }],
+    edited_at: "1970-01-01T00:00:00.000Z",
+    pinned_at: "1970-01-01T00:00:00.001Z",
+  });
+});
+
+Deno.test("messagePayload() of a deleted message leaves out its nonce", () => {
+  const stub = { ...message, content: "", nonce: "n", deleted: true } as const;
+  assertEquals<unknown>(messagePayload(stub), { ...messagePayload(message), content: "", deleted: true });
+});
+
+Deno.test("messagePayload() quotes a deleted message as deleted", () => {
+  const { reply_to } = messagePayload({ ...message, replyTo: { id: "q" } });
+  assertEquals(reply_to, { id: "q", deleted: true });
+});
+
+Deno.test("readStatePayload() has the fields of the contract", () => {
+  const state = { channelId: "a", headSeq: 5, lastReadSeq: 2, unread: 3, mentions: 1 };
+  const payload = { channel_id: "a", head_seq: 5, last_read_seq: 2, unread: 3, mentions: 1 };
+  assertEquals(readStatePayload(state), payload);
 });
 
 Deno.test("channelPayload() has the fields of the contract", () => {

@@ -133,6 +133,54 @@ Deno.test("a client that missed 1,000 messages gets all of them", async () => {
   }
 });
 
+Deno.test("a client that comes back gets what was edited and deleted meanwhile, in version order, each once", async () => {
+  await using opened = await ChatWith.open();
+  const messages = await fill(opened.store, 4);
+  const [one, two, three] = messages;
+  assert(one && two && three);
+  await opened.store.editMessage("a", two.id, { content: "x" });
+  const alice = { userId: "alice" };
+  await opened.chat.messages.deleteMany(alice, "a", [three.id, one.id]);
+  await opened.store.editMessage("a", two.id, { content: "y" });
+  for (const point of await pointsAt(opened.store, messages, 4)) {
+    using back = await Returned.to(opened, point);
+    const told = back.reply.messages.map(({ id, version, deleted }) => [id, version, deleted]);
+    assertEquals<unknown>(told, [[three.id, 6, true], [one.id, 7, true], [two.id, 8, undefined]]);
+    assertEquals([...outcome(back.reply), back.reply.head_seq], [true, undefined, 8]);
+  }
+});
+
+Deno.test("a client that missed what retention has removed is told so", async () => {
+  await using opened = await ChatWith.open();
+  const messages = await fill(opened.store, 5);
+  await opened.store.updateChannel("a", { retentionCount: 2 });
+  await opened.chat.sweepStore();
+  using back = await Returned.to(opened, { lastSeq: 2, epoch: await epochOf(opened.store) });
+  assertEquals([...outcome(back.reply), ...seqs(back.reply)], [false, "gap_too_large", 4, 5]);
+  for (const point of await pointsAt(opened.store, messages, 4)) {
+    using later = await Returned.to(opened, point);
+    assertEquals([...outcome(later.reply), ...seqs(later.reply)], [true, undefined, 5]);
+  }
+});
+
+Deno.test("a client that missed more than 512 KiB is told so, whatever it is made of", async () => {
+  for (const kind of ["content", "metadata", "mentions"] as const) {
+    await using opened = await ChatWith.open();
+    const text = "x".repeat(3_900);
+    const draft = kind === "content"
+      ? { content: text }
+      : kind === "metadata"
+      ? { content: "x", metadata: { text } }
+      : { content: "x", mentions: [text] };
+    const epoch = await epochOf(opened.store);
+    await Promise.all(numbers(1, 140).map(() => opened.store.append({ channelId: "a", userId: "alice", ...draft })));
+    using back = await Returned.to(opened, { lastSeq: 0, epoch }, { limit: 1 });
+    assertEquals([...outcome(back.reply), ...seqs(back.reply)], [false, "gap_too_large", 140]);
+    using near = await Returned.to(opened, { lastSeq: 20, epoch });
+    assertEquals(outcome(near.reply), [true, undefined]);
+  }
+});
+
 // A clear no
 
 Deno.test("a client that missed 1,001 messages is told so and gets the newest page, never a part", async () => {

@@ -309,6 +309,209 @@ Deno.test("Room typing ends when its sender leaves", async () => {
   assertEquals(bob.seat.of("user_stopped_typing"), [{ user_id: "alice" }]);
 });
 
+// Changes of messages
+
+/** Two members and a message of alice's. */
+async function talk(rooms: Rooms) {
+  const [alice, bob] = [await rooms.join("alice"), await rooms.join("bob")];
+  const { id } = await alice.member.handle("new_message", { content: "hi" }) as { id: string };
+  return { alice, bob, id };
+}
+
+Deno.test("Room edit_message is answered with the message, which all others get as message_updated", async () => {
+  await using rooms = await Rooms.open();
+  const { alice, bob, id } = await talk(rooms);
+  const reply = await alice.member.handle("edit_message", { id, content: "<@bob>", metadata: { a: 1 } });
+  assertEquals(reply, messagePayload(await rooms.opened.store.getMessage("a", id)));
+  const { content, mentions, metadata, version } = reply as Record<string, unknown>;
+  assertEquals([content, mentions, metadata, version], ["<@bob>", ["bob"], { a: 1 }, 2]);
+  for (const { seat } of [alice, bob]) assertEquals<unknown>(seat.of("message_updated"), [reply]);
+});
+
+Deno.test("Room delete_message is answered with id and seq, and all get message_deleted", async () => {
+  await using rooms = await Rooms.open();
+  const { alice, bob, id } = await talk(rooms);
+  assertEquals(await alice.member.handle("delete_message", { id }), { id, seq: 2 });
+  const deletion = { id, channel_id: "a", seq: 1, version: 2, user_id: "alice" };
+  for (const { seat } of [alice, bob]) assertEquals(seat.of("message_deleted"), [deletion]);
+});
+
+Deno.test("Room delete_messages is answered with the ids, and all get messages_deleted", async () => {
+  await using rooms = await Rooms.open();
+  const { alice, bob, id } = await talk(rooms);
+  const { id: other } = await alice.member.handle("new_message", { content: "ho" }) as { id: string };
+  assertEquals(await alice.member.handle("delete_messages", { ids: [other, id] }), { ids: [other, id] });
+  for (const { seat } of [alice, bob]) {
+    assertEquals(seat.of("messages_deleted"), [{ channel_id: "a", ids: [other, id], version: 4 }]);
+    assertEquals(seat.of("message_deleted"), []);
+  }
+});
+
+Deno.test("Room add_reaction and remove_reaction are answered with seq, and all get message_updated", async () => {
+  await using rooms = await Rooms.open();
+  const { alice, bob, id } = await talk(rooms);
+  assertEquals(await bob.member.handle("add_reaction", { id, emoji: "👍", user_id: "eve" }), { seq: 2 });
+  rooms.opened.clock.nowMs += 200;
+  assertEquals(await bob.member.handle("remove_reaction", { id, emoji: "👍" }), { seq: 3 });
+  for (const { seat } of [alice, bob]) {
+    const updates = seat.of("message_updated").map(({ version, reactions }) => [version, reactions]);
+    assertEquals(updates, [[2, [{ emoji: "👍", count: 1, user_ids: ["bob"] }]], [3, undefined]]);
+  }
+});
+
+Deno.test("Room pin_message and unpin_message are answered with seq, and all get message_updated", async () => {
+  await using rooms = await Rooms.open();
+  const { alice, bob, id } = await talk(rooms);
+  assertEquals(await bob.member.handle("pin_message", { id }), { seq: 2 });
+  assertEquals(await bob.member.handle("pin_message", { id }), { seq: 2 });
+  assertEquals(await bob.member.handle("unpin_message", { id }), { seq: 3 });
+  const pinnedAt = timestamp(rooms.opened.clock.nowMs);
+  for (const { seat } of [alice, bob]) {
+    assertEquals(seat.of("message_updated").map((message) => message.pinned_at), [pinnedAt, undefined]);
+  }
+});
+
+Deno.test("Room new_message with reply_to, metadata and mentions reaches all whole", async () => {
+  await using rooms = await Rooms.open();
+  const { bob, alice, id } = await talk(rooms);
+  await bob.member.handle("new_message", { content: "<@alice> ho", reply_to: id, metadata: { a: [1] } });
+  for (const { seat } of [alice, bob]) {
+    const { reply_to, metadata, mentions } = seat.of("new_message")[1] ?? {};
+    assertEquals(reply_to, { id, user_id: "alice", content: "hi" });
+    assertEquals([metadata, mentions], [{ a: [1] }, ["alice"]]);
+  }
+});
+
+Deno.test("Room new_message that answers no message is refused as invalid", async () => {
+  await using rooms = await Rooms.open();
+  const { member } = await rooms.join("alice");
+  const reply_to = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+  await assertRefused("invalid", () => member.handle("new_message", { content: "hi", reply_to }), "reply_to");
+});
+
+for (const [event, payload] of [["edit_message", { content: "x" }], ["delete_message", {}]] as const) {
+  Deno.test(`Room ${event} of another user's message is forbidden, whatever user_id the payload claims`, async () => {
+    await using rooms = await Rooms.open();
+    const { bob, id } = await talk(rooms);
+    await assertRefused("forbidden", () => bob.member.handle(event, { ...payload, id, user_id: "alice" }));
+  });
+}
+
+Deno.test("Room delete_messages with one of another user is forbidden", async () => {
+  await using rooms = await Rooms.open();
+  const { bob, id } = await talk(rooms);
+  const { id: own } = await bob.member.handle("new_message", { content: "ho" }) as { id: string };
+  await assertRefused("forbidden", () => bob.member.handle("delete_messages", { ids: [own, id] }));
+  assertEquals((await rooms.opened.store.getMessage("a", own)).deleted, undefined);
+});
+
+const NO_MESSAGE = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+const CHANGES: Readonly<Record<string, Record<string, unknown>>> = {
+  edit_message: { content: "x" },
+  delete_message: {},
+  add_reaction: { emoji: "👍" },
+  remove_reaction: { emoji: "👍" },
+  pin_message: {},
+  unpin_message: {},
+};
+for (const [event, rest] of Object.entries(CHANGES)) {
+  Deno.test(`Room ${event} of no message, or one of another channel, is refused as not_found`, async () => {
+    await using rooms = await Rooms.open();
+    const [{ member }, elsewhere] = [await rooms.join("alice"), await rooms.join("alice", {}, "b")];
+    const { id } = await elsewhere.member.handle("new_message", { content: "hi" }) as { id: string };
+    for (const missing of [NO_MESSAGE, id]) {
+      await assertRefused("not_found", () => member.handle(event, { ...rest, id: missing }));
+    }
+  });
+
+  Deno.test(`Room ${event} refuses what is no id, and what is no object, as invalid`, async () => {
+    await using rooms = await Rooms.open();
+    const { member } = await rooms.join("alice");
+    for (const id of [undefined, null, "", "x", 7, [NO_MESSAGE], { toString: 1 }, NO_MESSAGE.toLowerCase()]) {
+      await assertRefused("invalid", () => member.handle(event, { ...rest, id }));
+    }
+    for (const payload of [null, [], "x", 7, new Uint8Array(1)]) {
+      await assertRefused("invalid", () => member.handle(event, payload));
+    }
+  });
+}
+
+for (const event of ["add_reaction", "remove_reaction"]) {
+  Deno.test(`Room ${event} refuses what is no emoji as invalid`, async () => {
+    await using rooms = await Rooms.open();
+    const { bob, id } = await talk(rooms);
+    for (const emoji of [undefined, null, "", " ", "a b", "\0", 7, "x".repeat(33)]) {
+      await assertRefused("invalid", () => bob.member.handle(event, { id, emoji }));
+    }
+  });
+}
+
+Deno.test("Room delete_messages refuses bad ids as invalid", async () => {
+  await using rooms = await Rooms.open();
+  const { alice, id } = await talk(rooms);
+  for (const ids of [undefined, [], [id], [id, id], [id, "x"], id]) {
+    await assertRefused("invalid", () => alice.member.handle("delete_messages", { ids }));
+  }
+});
+
+// What was read
+
+Deno.test("Room read is answered with the read state, which the user's other sockets get and nobody else", async () => {
+  await using rooms = await Rooms.open();
+  const { alice, bob } = await talk(rooms);
+  const phone = await rooms.join("bob");
+  const state = { channel_id: "a", head_seq: 1, last_read_seq: 1, unread: 0, mentions: 0 };
+  assertEquals(await bob.member.handle("read", { seq: 1, user_id: "alice" }), state);
+  assertEquals([alice, bob, phone].map(({ seat }) => seat.of("read_state")), [[], [], [state]]);
+});
+
+Deno.test("Room read takes no seq above the head", async () => {
+  await using rooms = await Rooms.open();
+  const { bob } = await talk(rooms);
+  const { last_read_seq } = await bob.member.handle("read", { seq: Number.MAX_SAFE_INTEGER }) as Record<
+    string,
+    unknown
+  >;
+  assertEquals(last_read_seq, 1);
+});
+
+Deno.test("Room read refuses what is no seq as invalid", async () => {
+  await using rooms = await Rooms.open();
+  const { member } = await rooms.join("bob");
+  for (const payload of [{}, { seq: -1 }, { seq: "1" }, { seq: 1.5 }, { seq: null }, null, []]) {
+    await assertRefused("invalid", () => member.handle("read", payload));
+  }
+});
+
+// history
+
+Deno.test("Room history is answered with a page, oldest first, and whether there is more", async () => {
+  await using rooms = await Rooms.open();
+  const { member } = await rooms.join("bob");
+  for (let n = 1; n <= 60; n++) await rooms.opened.say("alice", String(n));
+  const { messages } = await rooms.opened.store.history("a", { limit: 100 });
+  const page = async (payload: unknown) => {
+    const reply = await member.handle("history", payload) as { messages: unknown[]; has_more: boolean };
+    assertEquals(Object.keys(reply), ["messages", "has_more"]);
+    return [reply.messages, reply.has_more];
+  };
+  const expected: unknown[] = messages.map(messagePayload);
+  const at = (seq: number) => messages[seq - 1]?.id;
+  assertEquals(await page({}), [expected.slice(10), true]);
+  assertEquals(await page({ limit: 100 }), [expected, false]);
+  assertEquals(await page({ before: at(11), limit: 10 }), [expected.slice(0, 10), false]);
+  assertEquals(await page({ after: at(50), limit: 5 }), [expected.slice(50, 55), true]);
+  assertEquals(await page({ around: at(30), limit: 3 }), [expected.slice(28, 31), true]);
+});
+
+for (const payload of [null, [], { limit: 0 }, { limit: 101 }, { before: "x" }, { before: { toString: 1 } }]) {
+  Deno.test(`Room history refuses ${JSON.stringify(payload)} as invalid`, async () => {
+    await using rooms = await Rooms.open();
+    const { member } = await rooms.join("bob");
+    await assertRefused("invalid", () => member.handle("history", payload));
+  });
+}
+
 // ping and the rest
 
 const ECHOES: readonly unknown[] = [{}, { a: [1, { b: null }] }, [], [1, "2"], "text", 7, true, null];

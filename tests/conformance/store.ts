@@ -5,53 +5,53 @@
  */
 
 import { assert, assertEquals, assertFalse, assertMatch, assertNotEquals } from "@std/assert";
-import type { Channel, HistoryQuery, Message, MessageDraft, Store } from "../../src/store/store.ts";
+import type { Channel, HistoryQuery, Message, Store } from "../../src/store/store.ts";
 import { assertRefused } from "../store/support/assert_refused.ts";
 import { generator, newSeed } from "../store/support/random.ts";
+import { testStoreChanges } from "./store_changes.ts";
+import { testStoreErasure } from "./store_erasure.ts";
+import { testStoreMessages } from "./store_messages.ts";
+import { testStorePins } from "./store_pins.ts";
+import { testStoreReactions } from "./store_reactions.ts";
+import { testStoreReads } from "./store_reads.ts";
+import { testStoreReplies } from "./store_replies.ts";
+import { testStoreSearch } from "./store_search.ts";
+import { testStoreSearchTerms } from "./store_search_terms.ts";
+import {
+  after,
+  appendUntilDisposed,
+  channelDraft,
+  contents,
+  createChannels,
+  fill,
+  HOUR_MS,
+  messageDraft,
+  NOON,
+  numbers,
+  say,
+  seqs,
+  type StoreSuite,
+  testsOf,
+} from "./store_support.ts";
+import { testStoreUpkeep } from "./store_upkeep.ts";
 
-/** A store and whatever it lies on, closed and removed together. */
-export interface OpenedStore extends AsyncDisposable {
-  readonly store: Store;
-}
+export type { OpenedStore, StoreSuite } from "./store_support.ts";
 
-/** How the suite gets at an adapter. */
-export interface StoreSuite {
-  /** Opens an empty store. */
-  readonly open: (options: { now?: () => number }) => Promise<OpenedStore>;
-  /** `own` where the adapter cannot be given a clock: what needs one is listed as ignored. */
-  readonly clock: "given" | "own";
-}
-
-/** A clock that a test sets. */
-interface Clock {
-  nowMs: number;
-}
-
-const HOUR_MS = 3_600_000;
-const NOON = Date.UTC(2026, 0, 1, 12);
 const ULID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
 
 /** Registers the suite for one adapter; `name` begins the name of each test. */
-export function testStore(name: string, { open, clock }: StoreSuite): void {
-  function test(behaviour: string, run: (store: Store) => Promise<void>): void {
-    Deno.test(`${name} ${behaviour}`, async () => {
-      await using opened = await open({});
-      await run(opened.store);
-    });
-  }
-
-  function testWithClock(behaviour: string, run: (store: Store, clock: Clock) => Promise<void>): void {
-    const ignore = clock === "own";
-    Deno.test({
-      name: `${name} ${behaviour}${ignore ? " (not tried: its clock is its own)" : ""}`,
-      ignore,
-      async fn() {
-        const time: Clock = { nowMs: NOON };
-        await using opened = await open({ now: () => time.nowMs });
-        await run(opened.store, time);
-      },
-    });
-  }
+export function testStore(name: string, suite: StoreSuite): void {
+  const { test, testWithClock } = testsOf(name, suite);
+  testStoreMessages(name, suite);
+  testStoreReplies(name, suite);
+  testStoreReactions(name, suite);
+  testStorePins(name, suite);
+  testStoreChanges(name, suite);
+  testStoreReads(name, suite);
+  testStoreSearch(name, suite);
+  testStoreSearchTerms(name, suite);
+  testStoreUpkeep(name, suite);
+  testStoreErasure(name, suite);
 
   // Channels
 
@@ -681,7 +681,7 @@ export function testStore(name: string, { open, clock }: StoreSuite): void {
   });
 
   Deno.test(`${name} commits what is waiting when it is disposed`, async () => {
-    await using opened = await open({});
+    await using opened = await suite.open({});
     await opened.store.createChannel(channelDraft("a"));
     const appending = Promise.all(numbers(1, 2_000).map((n) => opened.store.append(messageDraft("a", String(n)))));
     await opened.store[Symbol.asyncDispose]();
@@ -689,7 +689,7 @@ export function testStore(name: string, { open, clock }: StoreSuite): void {
   });
 
   Deno.test(`${name} rejects with unavailable once it is disposed`, async () => {
-    await using opened = await open({});
+    await using opened = await suite.open({});
     await opened.store.createChannel(channelDraft("a"));
     const disposing = opened.store[Symbol.asyncDispose]();
     await assertRefused("unavailable", () => opened.store.append(messageDraft("a", "late")));
@@ -699,31 +699,10 @@ export function testStore(name: string, { open, clock }: StoreSuite): void {
   });
 
   Deno.test(`${name} may be disposed twice`, async () => {
-    await using opened = await open({});
+    await using opened = await suite.open({});
     await opened.store[Symbol.asyncDispose]();
     await opened.store[Symbol.asyncDispose]();
   });
-}
-
-function channelDraft(id: string): { id: string; name: string; description: string } {
-  return { id, name: id, description: "" };
-}
-
-function messageDraft(channelId: string, content: string): MessageDraft {
-  return { channelId, userId: "u", content };
-}
-
-async function createChannels(store: Store, all: readonly string[]): Promise<void> {
-  await Promise.all(all.map((id) => store.createChannel(channelDraft(id))));
-}
-
-async function say(store: Store, channelId: string, content: string): Promise<Message> {
-  return (await store.append(messageDraft(channelId, content))).message;
-}
-
-/** Appends messages `1`, `2`, … in one turn. */
-function fill(store: Store, channelId: string, count: number): Promise<Message[]> {
-  return Promise.all(numbers(1, count).map((n) => say(store, channelId, String(n))));
 }
 
 /** A channel with the messages 1 to 10, and its pages by seq. */
@@ -758,40 +737,6 @@ function pageOf(all: readonly Message[], { limit, before, after, around }: Histo
   return [older.slice(Math.max(0, older.length - limit)), older.length > limit];
 }
 
-/** Appends a few messages each turn of the event loop until it is disposed. */
-function appendUntilDisposed(store: Store, channelId: string): AsyncDisposable {
-  let going = true;
-  const appending = (async () => {
-    while (going) {
-      await fill(store, channelId, 3);
-      await after(0, () => {});
-    }
-  })();
-  return {
-    async [Symbol.asyncDispose]() {
-      going = false;
-      await appending;
-    },
-  };
-}
-
-function after<T>(ms: number, run: () => T | Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => setTimeout(() => Promise.resolve(run()).then(resolve, reject), ms));
-}
-
 function ids({ channels }: { channels: readonly Channel[] }): string[] {
   return channels.map(({ id }) => id);
-}
-
-function seqs(messages: readonly Message[]): number[] {
-  return messages.map(({ seq }) => seq);
-}
-
-function contents(messages: readonly { content: string }[]): string[] {
-  return messages.map(({ content }) => content);
-}
-
-/** Whole numbers, both ends among them. */
-function numbers(from: number, to: number): number[] {
-  return Array.from({ length: Math.max(0, to - from + 1) }, (_, n) => from + n);
 }

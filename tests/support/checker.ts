@@ -14,6 +14,8 @@ export interface Message {
   readonly seq: number;
   readonly version: number;
   readonly nonce?: string;
+  readonly reply_to?: { readonly id: string };
+  readonly deleted?: true;
 }
 
 /** What a join is answered with. */

@@ -13,6 +13,7 @@ import { Socket as Socket1_8 } from "phoenix-1.8";
 import type { Channel, PhoenixFrame, Push, Socket, SocketOptions } from "./phoenix.d.ts";
 import type { JoinReply, Message, Stream } from "./checker.ts";
 import { inTime } from "./in_time.ts";
+import type { Seen } from "./picture.ts";
 
 const SOCKETS = { "1.6": Socket1_6, "1.7": Socket1_7, "1.8": Socket1_8 };
 
@@ -81,10 +82,13 @@ export class PhoenixRoom {
   readonly joined: Promise<Reply>;
   /** What it saw, one stream for each time it joined. */
   readonly streams: Stream[] = [];
+  /** Hears of everything that reached it, in order; the reply to a join is `joined`. */
+  onSeen: (seen: Seen) => void = () => {};
   readonly #events: { readonly event: string; readonly payload: unknown }[] = [];
   readonly #channel: Channel;
   readonly #name: string;
   readonly #pushes = new Set<Push>();
+  readonly #broken = new Set<() => void>();
   #stream: Stream | undefined;
 
   constructor(channel: Channel, name: string) {
@@ -113,6 +117,22 @@ export class PhoenixRoom {
     return this.#events.filter((seen) => seen.event === event).map(({ payload }) => payload);
   }
 
+  /** Whether it is in the channel right now. */
+  get isIn(): boolean {
+    return this.#stream !== undefined;
+  }
+
+  /** Pushes and resolves with the reply, or with nothing where the membership ended before it. */
+  async tryPush(event: string, payload: object): Promise<Reply | undefined> {
+    if (!this.isIn) return undefined;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const broken = () => resolve(undefined);
+    this.#broken.add(broken);
+    const reply = await Promise.race([this.#outcome(this.#channel.push(event, payload)), promise]);
+    this.#broken.delete(broken);
+    return reply;
+  }
+
   push(event: string, payload: object = {}): Promise<Reply> {
     return inTime(this.#outcome(this.#channel.push(event, payload)), () => `${event}: not answered`);
   }
@@ -130,13 +150,18 @@ export class PhoenixRoom {
   #begin(reply: JoinReply | undefined): void {
     this.#stream = { client: this.#name, reply, live: [] };
     this.streams.push(this.#stream);
+    if (reply) this.onSeen({ event: "joined", payload: reply });
   }
 
   #receive(event: string | null, payload: unknown): void {
     if (event === null) return; // a push that phoenix.js had reset timed out
     if (event === "phx_reply" || event.startsWith("chan_reply_")) return;
     this.#events.push({ event, payload });
-    if (event === "phx_error" || event === "phx_close") this.#stream = undefined;
+    this.onSeen({ event, payload });
+    if (event === "phx_error" || event === "phx_close") {
+      this.#stream = undefined;
+      for (const broken of this.#broken) broken();
+    }
     if (event !== "new_message") return;
     if (!this.#stream) this.#begin(undefined);
     this.#stream?.live.push(payload as Message);

@@ -61,6 +61,12 @@ export class RestClient {
     return messages;
   }
 
+  /** Any other call; resolves with the status and the JSON of the answer. */
+  call(method: string, path: string, body?: object): Promise<{ status: number; body: Record<string, unknown> }> {
+    const init = body === undefined ? { method } : { method, body: JSON.stringify(body) };
+    return this.#call(path, init) as Promise<{ status: number; body: Record<string, unknown> }>;
+  }
+
   async health(): Promise<{ status: number; body: Record<string, unknown> }> {
     const { status, body } = await this.#call("health");
     return { status, body: body as Record<string, unknown> };

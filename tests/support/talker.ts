@@ -6,6 +6,7 @@
 
 import type { Ack, JoinReply, Ledger, Message, Stream } from "./checker.ts";
 import { inTime } from "./in_time.ts";
+import type { Seen } from "./picture.ts";
 
 /** How a push was answered. */
 export interface Reply {
@@ -26,6 +27,8 @@ export class Talker implements AsyncDisposable {
   readonly version: 1 | 2;
   /** What it saw, one stream for each time it joined. */
   readonly streams: Stream[] = [];
+  /** Hears of everything that reached it, in order; the reply to a join is `joined`. */
+  onSeen: (seen: Seen) => void = () => {};
   /** Resolves when the socket is closed, by whichever side. */
   readonly closed: Promise<CloseEvent>;
   readonly #socket: WebSocket;
@@ -124,6 +127,7 @@ export class Talker implements AsyncDisposable {
       ? [(frame as V1Frame).ref, (frame as V1Frame).event, (frame as V1Frame).payload]
       : [(frame as V2Frame)[1], (frame as V2Frame)[3], (frame as V2Frame)[4]];
     if (event === "phx_reply" && ref !== null) this.#answer(ref, payload as unknown as Reply);
+    else this.onSeen({ event, payload });
     if (event === "new_message") {
       if (this.streams.length === 0) this.streams.push({ client: this.userId, reply: undefined, live: [] });
       this.streams.at(-1)?.live.push(payload as unknown as Message);
@@ -134,6 +138,7 @@ export class Talker implements AsyncDisposable {
   #answer(ref: string, reply: Reply): void {
     if (ref === this.#joinRef && reply.status === "ok") {
       this.streams.push({ client: this.userId, reply: reply.response as unknown as JoinReply, live: [] });
+      this.onSeen({ event: "joined", payload: reply.response });
     }
     this.#waiting.get(ref)?.(reply);
     this.#waiting.delete(ref);
