@@ -23,6 +23,7 @@ const THIRD_PARTY: Record<string, RegExp> = {
   "@logtape/logtape": /^src\/telemetry\//,
   "@std/ulid": /^src\/store\//,
   "node:crypto": /^src\/(auth|store)\//,
+  "postgres": /^src\/store\/postgres_/,
   "node:sqlite": /^src\/store\/sqlite_/,
 };
 

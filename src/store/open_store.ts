@@ -5,19 +5,22 @@
  */
 
 import { ChatError } from "../errors.ts";
+import { PostgresStore } from "./postgres_store.ts";
 import { SqliteStore } from "./sqlite_store.ts";
 import type { Store } from "./store.ts";
 
 /** Where messages are kept. */
 export interface StoreOptions {
-  /** `memory:` or `sqlite:<path>`. */
+  /** `memory:`, `sqlite:<path>` or `postgres://…`. */
   readonly url: string;
+  /** Of SQLite; Postgres has its own `synchronous_commit`. */
   readonly synchronous: "full" | "normal";
 }
 
 /** Opens the store that the URL names and makes the folder of its file; rejects with `unavailable` and the reason. */
 export async function openStore({ url, synchronous }: StoreOptions): Promise<Store> {
   if (url === "memory:") return SqliteStore.inMemory();
+  if (/^postgres(?:ql)?:/.test(url)) return await PostgresStore.open({ url });
   const path = url.slice("sqlite:".length);
   const folder = path.replace(/[^/\\]*$/, "");
   if (folder !== "") await makeFolder(folder);
