@@ -24,7 +24,7 @@ export interface Config {
   readonly signingSalt: string;
   /** The origins that may open a socket, as browsers write them; empty: its own, in development also any loopback. */
   readonly allowedOrigins: readonly string[];
-  /** Where messages are kept: `memory:`, or `sqlite:` and a path. */
+  /** Where messages are kept: `memory:`, `sqlite:` and a path, or the URL of a Postgres database. */
   readonly storeUrl: string;
   /** SQLite's `synchronous`; `normal` may lose the last acknowledged messages in a power cut. */
   readonly sqliteSynchronous: "full" | "normal";
@@ -129,7 +129,7 @@ const ROWS: { readonly [K in keyof Required<Config>]: Row<Config[K]> } = {
     absent: () => [],
   }),
   storeUrl: row("Store", "CHAT_STORE_URL", "URL", "sqlite:data/chat.db", {
-    about: "Where messages are kept: sqlite:PATH or memory:",
+    about: "Where messages are kept: sqlite:PATH, postgres://… or memory:",
     parse: parseStoreUrl,
     show: (text) => quote(text.replace(/:.+/s, ":…")),
   }),
@@ -341,10 +341,11 @@ function isOrigin(entry: string): boolean {
 }
 
 function parseStoreUrl(text: string, env: Config["env"]): string {
-  if (/^postgres(?:ql)?:/i.test(text)) unfit("PostgreSQL is not supported yet; must be sqlite:PATH or memory:");
-  if (!/^(?:memory:|sqlite:\s*\S)/.test(text)) unfit("must be sqlite:PATH or memory:");
+  if (!/^(?:memory:|sqlite:\s*\S|postgres(?:ql)?:\/\/\S)/.test(text)) {
+    unfit("must be sqlite:PATH, postgres://USER:PASSWORD@HOST/NAME or memory:");
+  }
   if (env === "production" && /^memory:|^sqlite::memory:/.test(text)) {
-    unfit("would lose every message when the process ends; production needs sqlite:PATH");
+    unfit("would lose every message when the process ends; production needs sqlite:PATH or postgres://…");
   }
   return text;
 }

@@ -208,7 +208,16 @@ for (
       "https://a.b:99999",
       "https://a.b,x",
     ],
-    ["CHAT_STORE_URL", "data/chat.db", "sqlite:", "sqlite: ", "mysql://a.b/c", "SQLITE"],
+    [
+      "CHAT_STORE_URL",
+      "data/chat.db",
+      "sqlite:",
+      "sqlite: ",
+      "mysql://a.b/c",
+      "SQLITE",
+      "postgres:",
+      "POSTGRES://h/db",
+    ],
     ["CHAT_SQLITE_SYNCHRONOUS", "off"],
     ["CHAT_AD_HOC_CHANNELS", "true", "1"],
     ["CHAT_MAX_FRAME_BYTES", "1023", "1048577", "64k"],
@@ -230,9 +239,9 @@ Deno.test("loadConfig() names each origin that is not right", () => {
   assertStringIncludes(complaint, ': "c.d", "//e.f/" must be like ');
 });
 
-Deno.test("loadConfig() says that PostgreSQL is not supported yet", () => {
-  for (const url of ["postgres://h/db", "postgresql://h/db", "POSTGRES://h/db"]) {
-    assertStringIncludes(complaintOf({ CHAT_STORE_URL: url }), "not supported yet");
+Deno.test("loadConfig() takes the URL of a Postgres database, in production too", () => {
+  for (const url of ["postgres://u:p@h/db", "postgresql://u:p@h:5432/db?schema=chat"]) {
+    assertEquals(loadConfig(production({ CHAT_STORE_URL: url })).storeUrl, url);
   }
 });
 
@@ -301,8 +310,8 @@ Deno.test("loadConfig() never shows the value of an unknown variable", () => {
 Deno.test("loadConfig() never shows the password of a URL", () => {
   for (
     const url of [
-      "postgres://u:hunter2@h/db",
-      "postgres://h/db?password=hunter2",
+      "mysql://u:hunter2@h/db",
+      "POSTGRES://h/db?password=hunter2",
       "redis://u:hunter2",
       "x://u:/@hunter2@h",
     ]

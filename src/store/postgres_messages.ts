@@ -28,7 +28,8 @@ const EDIT =
 const CLEAR = "UPDATE messages SET version = $2, content = '', reply_to = NULL, reply_seq = NULL, metadata = NULL, " +
   "mentions = NULL, reactions = NULL, edited_at = NULL, pinned_at = NULL, deleted_at = $3, sent = '', words = NULL WHERE key = $1";
 const PIN = "UPDATE messages SET version = $2, pinned_at = $3 WHERE key = $1";
-const COUNT_PINS = "SELECT count(*) AS count FROM messages WHERE channel = $1 AND pinned_at IS NOT NULL";
+const PINS =
+  "SELECT count(*) AS count, coalesce(max(pinned_at), 0) AS last FROM messages WHERE channel = $1 AND pinned_at IS NOT NULL";
 const REACT = "UPDATE messages SET version = $2, reactions = $3 WHERE key = $1";
 const ADD_REACTION = "INSERT INTO reactions (channel, seq, emoji, user_id) VALUES ($1, $2, $3, $4) " +
   "ON CONFLICT DO NOTHING RETURNING 1 AS done";
@@ -68,7 +69,7 @@ export class PostgresMessages {
       const row = rows.get(id);
       if (!row) return [];
       if (row.deletedAt !== null) return { message: toMessage(channelId, row), changed: false };
-      const stub = { ...row, version: batch.next(channel), deletedAt: this.#now() };
+      const stub = { ...row, content: "", version: batch.next(channel), deletedAt: this.#now() };
       rows.set(id, stub); // it may be named twice
       batch.transaction.send(CLEAR, [row.key, stub.version, stub.deletedAt]);
       batch.transaction.send("DELETE FROM reactions WHERE channel = $1 AND seq = $2", [channel.key, row.seq]);
@@ -111,17 +112,15 @@ export class PostgresMessages {
     const channel = await batch.channel(channelId);
     const row = await this.#present(batch, channel, id);
     if ((row.pinnedAt !== null) === pinned) return { message: toMessage(channelId, row), changed: false };
-    if (pinned && await this.#pinCount(batch, channel) >= MAX_PINS) {
+    const [pins] = await batch.transaction.query<{ count: number; last: number }>(PINS, [channel.key]);
+    const { count, last } = pins ?? { count: 0, last: 0 };
+    if (pinned && count >= MAX_PINS) {
       throw new ChatError("conflict", `This channel has ${MAX_PINS} pinned messages; unpin one first.`);
     }
-    const [version, pinnedAt] = [batch.next(channel), pinned ? this.#now() : null];
+    // A pin is later than the one before it, whatever the clock says.
+    const [version, pinnedAt] = [batch.next(channel), pinned ? Math.max(this.#now(), last + 1) : null];
     batch.transaction.send(PIN, [row.key, version, pinnedAt]);
     return { message: toMessage(channelId, { ...row, version, pinnedAt }), changed: true };
-  }
-
-  async #pinCount(batch: PostgresBatch, channel: LockedChannel): Promise<number> {
-    const [row] = await batch.transaction.query<{ count: number }>(COUNT_PINS, [channel.key]);
-    return row?.count ?? 0;
   }
 
   async #present(batch: PostgresBatch, channel: LockedChannel, id: string): Promise<MessageRow> {

@@ -17,7 +17,9 @@ interface UnreadRow {
 }
 
 /** Counts what user `$1`, as JSON `$2`, has not read of channel `c` after `r.last_read_seq`. */
-const COUNT = `SELECT count(*) AS unread, count(*) FILTER (WHERE strpos(w.mentions, $2) > 0) AS mentions FROM (` +
+const COUNT = "SELECT count(*) AS unread, count(*) FILTER (WHERE CASE WHEN strpos(w.mentions, $2) > 0 THEN " +
+  // The JSON of one name can stand in that of others too: between two of them, or behind an escaped quote.
+  "EXISTS (SELECT 1 FROM json_array_elements_text(w.mentions::json) AS n (name) WHERE n.name = $1) END) AS mentions FROM (" +
   "SELECT m.user_id, m.deleted_at, m.mentions FROM messages m WHERE m.channel = c.key AND m.seq > r.last_read_seq " +
   `ORDER BY m.seq LIMIT ${MAX_UNREAD}) w WHERE w.user_id <> $1 AND w.deleted_at IS NULL`;
 const MARK =

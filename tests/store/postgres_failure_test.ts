@@ -53,8 +53,6 @@ test("PostgresStore keeps what it acknowledged when the server is killed under w
   await using store = await PostgresStore.open({ url: await server.newDatabase() });
   await store.createChannel(channel);
   const acknowledged = new Map<string, Message>();
-  const kills = 3;
-  let done = 0;
   let running = true;
   const writers = Array.from({ length: 20 }, async (_, writer) => {
     for (let n = 0; running; n++) {
@@ -71,15 +69,18 @@ test("PostgresStore keeps what it acknowledged when the server is killed under w
       }
     }
   });
-  for (; done < kills; done++) {
-    const before = acknowledged.size;
-    await eventually(() => acknowledged.size > before + 200, 20_000);
-    await server.kill();
-    await server.restart();
+  try {
+    for (let kills = 0; kills < 3; kills++) {
+      const before = acknowledged.size;
+      await eventually(() => acknowledged.size > before + 200, 20_000);
+      await server.kill();
+      await server.restart();
+    }
+  } finally {
+    await server.ensureRunning();
+    running = false;
+    await Promise.all(writers);
   }
-  await eventually(async () => await store.ping().then(() => true), 20_000);
-  running = false;
-  await Promise.all(writers);
   const stored = await allOf(store);
   assertEquals(stored.map(({ seq }) => seq), stored.map((_, n) => n + 1));
   assertEquals(new Set(stored.map(({ nonce }) => nonce)).size, stored.length);

@@ -71,9 +71,13 @@ export class PostgresServer implements AsyncDisposable {
 
   /** Stops as at a crash: nothing is written any more, connections are cut. */
   async kill(): Promise<void> {
-    const pids = [this.#postmaster(), ...await this.#backends()];
+    const pids = await this.#freezeAll();
     for (const pid of pids) signal(pid, "SIGKILL");
     await eventually(() => pids.every((pid) => !isAlive(pid)));
+    // Where nobody reaps them, as in many containers, the next server would take the dead one for alive.
+    for (const lock of ["data/postmaster.pid", `.s.PGSQL.${this.port}.lock`]) {
+      await Deno.remove(`${this.#folder}/${lock}`);
+    }
   }
 
   /** Stops at once, with a word to its clients. */
@@ -90,8 +94,7 @@ export class PostgresServer implements AsyncDisposable {
 
   /** Lets nothing of it run any more, while its connections stay; `await using` lets it go on. */
   async freeze(): Promise<AsyncDisposable & { thaw: () => void }> {
-    const pids = [this.#postmaster(), ...await this.#backends()];
-    for (const pid of pids) signal(pid, "SIGSTOP");
+    const pids = await this.#freezeAll();
     const thaw = () => pids.forEach((pid) => signal(pid, "SIGCONT"));
     return { thaw, [Symbol.asyncDispose]: () => Promise.resolve(thaw()) };
   }
@@ -105,6 +108,20 @@ export class PostgresServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop().catch(() => {}); // it may have been stopped by its test
     await Deno.remove(this.#folder, { recursive: true });
+  }
+
+  /** Starts it where a test has left it stopped. */
+  async ensureRunning(): Promise<void> {
+    await this.psql("postgres", "SELECT 1").catch(() => this.restart());
+  }
+
+  /** First the one that makes the others, so that none is missed. */
+  async #freezeAll(): Promise<number[]> {
+    const postmaster = this.#postmaster();
+    signal(postmaster, "SIGSTOP");
+    const backends = await this.#backends();
+    for (const pid of backends) signal(pid, "SIGSTOP");
+    return [postmaster, ...backends];
   }
 
   #postmaster(): number {

@@ -29,7 +29,14 @@ export function ownPostgres(): OwnPostgres {
       Deno.test({
         name: noPostgres === undefined ? name : `${name} (not tried: ${noPostgres})`,
         ignore: noPostgres !== undefined,
-        fn: async () => await run(await server()),
+        fn: async () => {
+          const running = await server();
+          try {
+            await run(running);
+          } finally {
+            await running.ensureRunning(); // the next test is not to fail with this one
+          }
+        },
       });
     },
   };
