@@ -8,6 +8,7 @@ import denoJson from "./deno.json" with { type: "json" };
 import { type Config, ConfigError, helpText, loadConfig } from "./src/config.ts";
 import { ChatError } from "./src/errors.ts";
 import { type Service, startService } from "./src/service.ts";
+import { shownUrl } from "./src/store/open_store.ts";
 import { describe, openLog } from "./src/telemetry/log.ts";
 
 /** Exit codes of sysexits.h: the settings are wrong, something the service needs is not there. */
@@ -45,7 +46,7 @@ function banner({ port, node }: Service, config: Config): string {
     `  Socket    ws://${at}/socket     (phoenix.js: new Socket("ws://${at}/socket"))`,
     `  REST      http://${at}/api/channels`,
     `  Health    http://${at}/api/health`,
-    `  Messages  ${config.storeUrl === "memory:" ? "in memory only: gone when this stops" : config.storeUrl}`,
+    `  Messages  ${config.storeUrl === "memory:" ? "in memory only: gone when this stops" : shownUrl(config.storeUrl)}`,
   ];
   if (config.env === "development") {
     const rule = config.secretKeyBase === undefined
@@ -85,7 +86,7 @@ async function main(args: string[]): Promise<void> {
   } catch (error) {
     if (error instanceof ChatError) {
       log.error("start failed", { error: describe(error) });
-      fail(EXIT.unavailable, `${config.storeUrl}: ${error.message}`);
+      fail(EXIT.unavailable, `${shownUrl(config.storeUrl)}: ${error.message}`);
     }
     fail(EXIT.unavailable, explainListen(error, config));
   }

@@ -27,6 +27,21 @@ export async function openStore({ url, synchronous }: StoreOptions): Promise<Sto
   return await SqliteStore.open({ path, synchronous });
 }
 
+/**
+ * What may be shown of a store's URL: all but the secrets in it.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(shownUrl("postgres://chat:secret@db:5432/chat?sslmode=require"), "postgres://db:5432/chat");
+ * assertEquals(shownUrl("sqlite:data/a@b.db"), "sqlite:data/a@b.db");
+ * ```
+ */
+export function shownUrl(url: string): string {
+  return url.replace(/^(postgres(?:ql)?:\/\/)(?:.*@)?([^?]*).*$/s, "$1$2");
+}
+
 async function makeFolder(path: string): Promise<void> {
   try {
     await Deno.mkdir(path, { recursive: true });
