@@ -16,7 +16,7 @@ const MAX_WORDS = 10_000;
  * ```ts
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(wordsOf("Où est l’ÉCOLE n°2?"), ["ou", "est", "l", "ecole", "no2"]);
+ * assertEquals(wordsOf("Où est l’ÉCOLE nº2?"), ["ou", "est", "l", "ecole", "no2"]);
  * ```
  */
 export function wordsOf(text: string): string[] {

@@ -109,6 +109,15 @@ test("PostgresStore refuses every call in time while the server is frozen, again
   assertEquals(stored.map(({ seq }) => seq), stored.map((_, n) => n + 1));
 });
 
+test("PostgresStore makes other connections where those that it has answer no more", async (server) => {
+  await using store = await PostgresStore.open({ url: await server.newDatabase(), timeoutMs: 1_000 });
+  await store.createChannel(channel);
+  await recovers(store);
+  await using _frozen = await server.freezeConnections();
+  for (const name of ["append", "history", "search"]) await assertRefused("unavailable", () => CALLS[name]?.(store));
+  await recovers(store);
+});
+
 test("PostgresStore refuses 2,000 calls in time while the server is frozen", async (server) => {
   await using store = await PostgresStore.open({ url: await server.newDatabase(), timeoutMs: 1_500 });
   await store.createChannel(channel);

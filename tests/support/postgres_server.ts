@@ -99,6 +99,14 @@ export class PostgresServer implements AsyncDisposable {
     return { thaw, [Symbol.asyncDispose]: () => Promise.resolve(thaw()) };
   }
 
+  /** The same for the connections there are now alone: others can be made, and work. */
+  async freezeConnections(): Promise<AsyncDisposable> {
+    const pids = await this.psql("postgres", "SELECT pid FROM pg_stat_activity WHERE application_name = 'chat'");
+    const frozen = pids.trim().split("\n").map(Number);
+    for (const pid of frozen) signal(pid, "SIGSTOP");
+    return { [Symbol.asyncDispose]: () => Promise.resolve(frozen.forEach((pid) => signal(pid, "SIGCONT"))) };
+  }
+
   /** Resolves when nobody but `psql` is connected. */
   async hasNoClients(): Promise<void> {
     const count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'chat'";
