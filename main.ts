@@ -9,6 +9,7 @@ import { type Config, ConfigError, helpText, loadConfig } from "./src/config.ts"
 import { ChatError } from "./src/errors.ts";
 import { type Service, startService } from "./src/service.ts";
 import { startWorkers } from "./src/workers.ts";
+import { shownUrl } from "./src/store/open_store.ts";
 import { describe, openLog } from "./src/telemetry/log.ts";
 
 /** Exit codes of sysexits.h: the settings are wrong, something the service needs is not there. */
@@ -35,11 +36,6 @@ function environment(): Record<string, string> {
   }
 }
 
-/** A URL as it may be shown: a password can stand before the host and behind the question mark. */
-function withoutPassword(url: string): string {
-  return url.startsWith("sqlite:") ? url : url.replace(/\/\/.*@/, "//").replace(/\?.*/s, "");
-}
-
 function banner({ port, node }: Pick<Service, "port" | "node">, config: Config): string {
   const host = /^(0\.0\.0\.0|::|127\.0\.0\.1)$/.test(config.host) ? "localhost" : config.host;
   const at = `${host.includes(":") ? `[${host}]` : host}:${port}`;
@@ -51,9 +47,7 @@ function banner({ port, node }: Pick<Service, "port" | "node">, config: Config):
     `  Socket    ws://${at}/socket     (phoenix.js: new Socket("ws://${at}/socket"))`,
     `  REST      http://${at}/api/channels`,
     `  Health    http://${at}/api/health`,
-    `  Messages  ${
-      config.storeUrl === "memory:" ? "in memory only: gone when this stops" : withoutPassword(config.storeUrl)
-    }`,
+    `  Messages  ${config.storeUrl === "memory:" ? "in memory only: gone when this stops" : shownUrl(config.storeUrl)}`,
   ];
   if (config.env === "development") {
     const { secretKeyBase, jwtSecret, jwtPublicKey, jwtJwksUrl } = config;
@@ -96,7 +90,7 @@ async function main(args: string[]): Promise<void> {
     if (error instanceof ChatError) {
       log.error("start failed", { error: describe(error) });
       if (error.code === "invalid") fail(EXIT.config, error.message);
-      fail(EXIT.unavailable, `${withoutPassword(config.storeUrl)}: ${error.message}`);
+      fail(EXIT.unavailable, `${shownUrl(config.storeUrl)}: ${error.message}`);
     }
     fail(EXIT.unavailable, explainListen(error, config));
   }

@@ -476,7 +476,7 @@ function isOrigin(entry: string): boolean {
 
 function parseStoreUrl(text: string, env: Config["env"]): string {
   if (!/^(?:memory:|sqlite:\s*\S|postgres(?:ql)?:\/\/\S)/.test(text)) {
-    unfit("must be sqlite:PATH, postgres://… or memory:");
+    unfit("must be sqlite:PATH, postgres://USER:PASSWORD@HOST/NAME or memory:");
   }
   if (env === "production" && /^memory:|^sqlite::memory:/.test(text)) {
     unfit("would lose every message when the process ends; production needs sqlite:PATH or postgres://…");

@@ -262,7 +262,18 @@ for (
       "tomorrow",
       "1801389600",
     ],
-    ["CHAT_STORE_URL", "data/chat.db", "sqlite:", "sqlite: ", "mysql://a.b/c", "SQLITE"],
+    ["CHAT_BUS_URL", "redis", "http://a.b", "redis://", "redis+x://a"],
+    ["CHAT_WORKERS", "0", "257", "many"],
+    [
+      "CHAT_STORE_URL",
+      "data/chat.db",
+      "sqlite:",
+      "sqlite: ",
+      "mysql://a.b/c",
+      "SQLITE",
+      "postgres:",
+      "POSTGRES://h/db",
+    ],
     ["CHAT_SQLITE_SYNCHRONOUS", "off"],
     ["CHAT_AD_HOC_CHANNELS", "true", "1"],
     ["CHAT_MAX_FRAME_BYTES", "1023", "1048577", "64k"],
@@ -296,6 +307,12 @@ Deno.test("loadConfig() takes DATABASE_URL and REDIS_URL where its own names are
 Deno.test("loadConfig() refuses several workers with messages in memory", () => {
   assertStringIncludes(complaintOf({ CHAT_WORKERS: "2", CHAT_STORE_URL: "memory:" }), "in memory");
   assertEquals(loadConfig({ CHAT_WORKERS: "2" }).workers, 2);
+});
+
+Deno.test("loadConfig() takes the URL of a Postgres database, in production too", () => {
+  for (const url of ["postgres://u:p@h/db", "postgresql://u:p@h:5432/db?schema=chat"]) {
+    assertEquals(loadConfig(production({ CHAT_STORE_URL: url })).storeUrl, url);
+  }
 });
 
 Deno.test("loadConfig() suggests the variable that a mistyped one was meant to be", () => {
@@ -364,7 +381,7 @@ Deno.test("loadConfig() never shows the password of a URL", () => {
   for (
     const url of [
       "mysql://u:hunter2@h/db",
-      "mysql://h/db?password=hunter2",
+      "POSTGRES://h/db?password=hunter2",
       "redis://u:hunter2",
       "x://u:/@hunter2@h",
     ]

@@ -28,6 +28,7 @@ const THIRD_PARTY: Record<string, RegExp> = {
   "redis": /^src\/(limit|pubsub)\/redis_/,
   "@std/ulid": /^src\/store\//,
   "node:crypto": /^src\/(auth\/|store\/|jwt_algorithms\.ts$)/,
+  "postgres": /^src\/store\/postgres_/,
   "node:sqlite": /^src\/store\/sqlite_/,
 };
 

@@ -8,31 +8,12 @@ import { ChatError } from "../errors.ts";
 import type { ChannelRow, SqliteChannels } from "./sqlite_channels.ts";
 import { attempt, type SqliteConnection } from "./sqlite_connection.ts";
 import type { History, HistoryQuery, Message } from "./store.ts";
+import { QUOTE_LENGTH, type StoredMessage, toMessage } from "./stored_message.ts";
 
 /** A row of `messages` with the one that it answers. */
-export interface MessageRow {
+export interface MessageRow extends StoredMessage {
   readonly rowid: number;
-  readonly id: string;
-  readonly userId: string;
-  readonly content: string;
-  readonly createdAt: number;
-  readonly seq: number;
-  readonly version: number;
-  readonly nonce: string | null;
-  readonly replyTo: string | null;
-  readonly metadata: string | null;
-  readonly mentions: string | null;
-  readonly reactions: string | null;
-  readonly editedAt: number | null;
-  readonly pinnedAt: number | null;
-  readonly deletedAt: number | null;
-  readonly sent: string | null;
-  readonly quotedUser: string | null;
-  readonly quoted: string | null;
 }
-
-/** Code points of a quote. */
-const QUOTE_LENGTH = 100;
 
 /** What {@linkcode toMessage} needs of a message `m`, and the message that it answers. */
 export const MESSAGE =
@@ -171,27 +152,4 @@ export class SqliteHistory {
 
 function pageOf(rows: MessageRow[], limit: number): Rows {
   return { rows: rows.slice(0, limit), hasMore: rows.length > limit };
-}
-
-/** What is told of a message; of a deleted one that it was there. */
-export function toMessage(channelId: string, row: MessageRow): Message {
-  const { id, userId, content, createdAt, seq, version, nonce } = row;
-  const message = { id, channelId, userId, content, createdAt, seq, version, ...(nonce === null ? {} : { nonce }) };
-  if (row.deletedAt !== null) return { ...message, deleted: true };
-  const { replyTo, metadata, mentions, reactions, editedAt, pinnedAt } = row;
-  // Most messages have none of these: they are not put together field by field.
-  if ((replyTo ?? metadata ?? mentions ?? reactions ?? editedAt ?? pinnedAt) === null) return message;
-  return {
-    ...message,
-    ...(replyTo === null ? {} : { replyTo: quote(replyTo, row) }),
-    ...(metadata === null ? {} : { metadata: JSON.parse(metadata) }),
-    ...(mentions === null ? {} : { mentions: JSON.parse(mentions) }),
-    ...(reactions === null ? {} : { reactions: JSON.parse(reactions) }),
-    ...(editedAt === null ? {} : { editedAt }),
-    ...(pinnedAt === null ? {} : { pinnedAt }),
-  };
-}
-
-function quote(id: string, { quotedUser, quoted }: MessageRow) {
-  return quotedUser === null || quoted === null ? { id } : { id, userId: quotedUser, content: quoted };
 }

@@ -4,13 +4,12 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import { decodeTime } from "@std/ulid";
 import { ChatError } from "../errors.ts";
 import { nextUlid } from "./next_ulid.ts";
 import type { ChannelRow, SqliteChannels } from "./sqlite_channels.ts";
 import type { SqliteConnection } from "./sqlite_connection.ts";
-import { type MessageRow, type SqliteHistory, toMessage } from "./sqlite_history.ts";
+import type { MessageRow, SqliteHistory } from "./sqlite_history.ts";
 import type { SqliteSearch } from "./sqlite_search.ts";
 import {
   type Appended,
@@ -24,6 +23,7 @@ import {
   type ReactionRequest,
   SHOWN_REACTORS,
 } from "./store.ts";
+import { digest, isAsSent, toJson, toMessage, withoutReactor, withReactor } from "./stored_message.ts";
 
 /** What {@linkcode SqliteMessages} is made of. */
 export interface SqliteMessagesOptions {
@@ -220,48 +220,4 @@ export class SqliteMessages {
     this.#channels.advance(key, headSeq + 1);
     return headSeq + 1;
   }
-}
-
-function toJson(value: object | null): string | null {
-  return value === null || (Array.isArray(value) && value.length === 0) ? null : JSON.stringify(value);
-}
-
-function withReactor(reactions: readonly Reaction[], emoji: string, userId: string): Reaction[] {
-  const found = reactions.find((reaction) => reaction.emoji === emoji);
-  if (!found) return [...reactions, { emoji, count: 1, userIds: [userId] }];
-  const userIds = found.userIds.length < SHOWN_REACTORS ? [...found.userIds, userId] : found.userIds;
-  const more = { emoji, count: found.count + 1, userIds };
-  return reactions.map((reaction) => reaction === found ? more : reaction);
-}
-
-/** `others` brings those who are left, for the place of one that was shown. */
-function withoutReactor(
-  reactions: readonly Reaction[],
-  emoji: string,
-  userId: string,
-  others: () => string[],
-): readonly Reaction[] {
-  return reactions.flatMap((reaction) => {
-    if (reaction.emoji !== emoji) return reaction;
-    const count = reaction.count - 1;
-    if (count === 0) return [];
-    const left = reaction.userIds.filter((id) => id !== userId);
-    return { emoji, count, userIds: left.length < Math.min(count, SHOWN_REACTORS) ? others() : left };
-  });
-}
-
-/** Whether a stored message is the one that a draft with the same nonce wants to be. */
-function isAsSent(row: MessageRow, { content, replyTo, metadata }: MessageDraft): boolean {
-  if (row.sent === "") return true; // deleted: nothing is left to compare with
-  const draft = {
-    content,
-    replyTo: replyTo ?? null,
-    metadata: metadata === undefined ? null : JSON.stringify(metadata),
-  };
-  if (row.sent !== null) return row.sent === digest(draft);
-  return row.content === draft.content && row.replyTo === draft.replyTo && row.metadata === draft.metadata;
-}
-
-function digest({ content, replyTo, metadata }: Pick<MessageRow, "content" | "replyTo" | "metadata">): string {
-  return createHash("sha256").update(JSON.stringify([content, replyTo, metadata])).digest("base64");
 }

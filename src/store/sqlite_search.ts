@@ -6,8 +6,9 @@
 
 import { ChatError } from "../errors.ts";
 import { attempt, type SqliteConnection } from "./sqlite_connection.ts";
-import { MESSAGE, type MessageRow, QUOTED, toMessage } from "./sqlite_history.ts";
+import { MESSAGE, type MessageRow, QUOTED } from "./sqlite_history.ts";
 import type { Message, SearchQuery } from "./store.ts";
+import { toMessage } from "./stored_message.ts";
 
 /** Rows that one step puts into the index: some ten milliseconds. */
 const INDEX_ROWS = 2_000;

@@ -55,6 +55,12 @@ export function testStore(name: string, suite: StoreSuite): void {
 
   // Channels
 
+  test("identity() is the same each time", async (store) => {
+    const identity = await store.identity();
+    assertNotEquals(identity, "");
+    assertEquals(await store.identity(), identity);
+  });
+
   test("createChannel() resolves with a channel in which nothing was said", async (store) => {
     const { epoch, createdAt, updatedAt, ...channel } = await store.createChannel({
       id: "a",

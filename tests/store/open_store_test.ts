@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { openStore } from "../../src/store/open_store.ts";
+import { openStore, shownUrl } from "../../src/store/open_store.ts";
 import { assertRefused } from "./support/assert_refused.ts";
 import { TempFolder } from "./support/temp_folder.ts";
 
@@ -58,4 +58,24 @@ Deno.test("openStore() rejects with unavailable where the file is not a database
     () => openStore({ url: `sqlite:${folder.database}`, synchronous: "full" }),
     "not a SQLite database",
   );
+});
+
+Deno.test("shownUrl() keeps the secrets of a URL of Postgres to itself, wherever they stand", () => {
+  for (const scheme of ["postgres", "postgresql"]) {
+    for (
+      const rest of ["u:hunter2@h/db", "u:a@hunter2@h/db", "hunter2@h/db", "h/db?password=hunter2", "u:a/hunter2@h/db"]
+    ) {
+      assertEquals(shownUrl(`${scheme}://${rest}`), `${scheme}://h/db`);
+    }
+  }
+});
+
+Deno.test("openStore() rejects with unavailable where Postgres cannot be reached", async () => {
+  const url = "postgres://chat:hunter2@127.0.0.1:1/chat";
+  const { message } = await assertRefused(
+    "unavailable",
+    () => openStore({ url, synchronous: "full" }),
+    "cannot be reached",
+  );
+  assertEquals(message.includes("hunter2"), false);
 });
