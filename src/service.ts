@@ -95,9 +95,10 @@ export async function startService(config: Config, version: string, log: Log, sh
   const { adHocChannels, presenceList: maxListed } = config;
   const chat = new Chat({ store, bus, adHocChannels, maxListed, onFault, hasPeers });
   const { maxTopics, maxFrameBytes, maxBatchBytes, sendBufferBytes, idleTimeoutMs } = config;
-  const { maxSockets: maxClients, closeRefusedJoins, drainWindowMs } = config;
-  const route = roomRouter(chat);
-  const clients = new Clients({ route, maxClients, maxTopics, closeRefusedJoins, drainWindowMs, log });
+  const { maxSockets: maxClients, closeRefusedJoins, drainWindowMs, jwtLeewayMs: leewayMs } = config;
+  const authenticate = authenticator(config, log);
+  const route = roomRouter(chat, authenticate);
+  const clients = new Clients({ route, maxClients, maxTopics, closeRefusedJoins, drainWindowMs, leewayMs, log });
   const peers = await Peers.open({
     bus,
     node,
@@ -110,7 +111,6 @@ export async function startService(config: Config, version: string, log: Log, sh
   opened.use(peers);
   const health = new Health({ store, bus, discovery: peers.discovery, node, version });
   const development = config.env === "development";
-  const authenticate = authenticator(config, log);
   const checkOrigin = originCheck(config.allowedOrigins, { loopback: development });
   const failures = new FailureBudget(config.loginFailures);
   const handshake = new Handshake({ authenticate, checkOrigin, failures, log });
@@ -141,6 +141,7 @@ export async function startService(config: Config, version: string, log: Log, sh
     setInterval(() => {
       chat.sweep();
       clients.sweep();
+      clients.expire();
     }, SWEEP_MS),
     setInterval(() => chat.sweepStore(), SWEEP_STORE_MS),
     setInterval(() => hasPeers() && chat.check(), CHECK_MS),

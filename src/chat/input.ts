@@ -162,6 +162,13 @@ export function epochName(epoch: unknown): string {
   return epoch;
 }
 
+/** The token of `{ token }`. */
+export function accessToken(payload: unknown): string {
+  const { token } = fields(payload);
+  if (typeof token !== "string" || token === "") throw new ChatError("invalid", "token must be a text.");
+  return token;
+}
+
 /** What a client says of itself: `{ status }`, 1–64 characters such as `away`. */
 export function presenceStatus(payload: unknown): string {
   const status = wellFormed("status", fields(payload).status);

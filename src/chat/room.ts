@@ -4,20 +4,21 @@
  * @module
  */
 
+import type { Authenticate } from "../auth/authenticator.ts";
 import { ChatError } from "../errors.ts";
 import type { Join, Member, Seat } from "../phoenix/channel.ts";
 import type { Json } from "../phoenix/frame.ts";
 import { TOPIC_PREFIX } from "./change.ts";
 import type { Chat, Visit } from "./chat.ts";
-import { channelId, fields, joinRequest, messageId, presenceStatus, shallow } from "./input.ts";
+import { accessToken, channelId, fields, joinRequest, messageId, presenceStatus, shallow } from "./input.ts";
 import { emoji, historyRequest, messageDraft, messageIds, messagePatch, readSeq } from "./message_input.ts";
 import { messagePayload, readStatePayload, timestamp } from "./payload.ts";
 
-/** The room behind `text_channel:<id>`, or nothing for other topics. */
-export function roomRouter(chat: Chat): (topic: string) => Join | undefined {
+/** The room behind `text_channel:<id>`, or nothing for other topics. `authenticate` tells whose a token is that a client renews its own with. */
+export function roomRouter(chat: Chat, authenticate: Authenticate): (topic: string) => Join | undefined {
   const join: Join = async (seat, payload) => {
     const visit = await chat.visit(seat, channelId(seat.topic.slice(TOPIC_PREFIX.length)), joinRequest(payload));
-    return new Room(chat, seat, visit);
+    return new Room(chat, seat, visit, authenticate);
   };
   return (topic) => topic.startsWith(TOPIC_PREFIX) ? join : undefined;
 }
@@ -27,8 +28,10 @@ class Room implements Member {
   readonly #chat: Chat;
   readonly #seat: Seat;
   readonly #visit: Visit;
+  readonly #authenticate: Authenticate;
 
-  constructor(chat: Chat, seat: Seat, visit: Visit) {
+  constructor(chat: Chat, seat: Seat, visit: Visit, authenticate: Authenticate) {
+    this.#authenticate = authenticate;
     this.#chat = chat;
     this.#seat = seat;
     this.#visit = visit;
@@ -66,6 +69,8 @@ class Room implements Member {
       case "update_presence":
         this.#visit.setStatus(presenceStatus(payload));
         return {};
+      case "access_token":
+        return await this.#renew(payload);
       case "ping":
         return shallow(payload);
       default:
@@ -75,6 +80,13 @@ class Room implements Member {
 
   leave(): void {
     this.#visit.leave();
+  }
+
+  async #renew(payload: unknown): Promise<unknown> {
+    const identity = await this.#authenticate(accessToken(payload));
+    this.#seat.renew(identity);
+    const { expiresAt } = identity;
+    return expiresAt === undefined ? {} : { expires_at: timestamp(expiresAt) };
   }
 
   async #newMessage(payload: unknown): Promise<unknown> {

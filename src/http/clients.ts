@@ -23,6 +23,9 @@ export interface ClientsOptions {
   readonly closeRefusedJoins: boolean;
   /** Time over which a drain spreads the closes, so that the clients do not come back all at once. */
   readonly drainWindowMs: number;
+  /** How long after its end a token is still good; 0 where absent. */
+  readonly leewayMs?: number;
+  readonly now?: () => number;
   readonly log: Log;
 }
 
@@ -41,11 +44,16 @@ const DRAIN_STEP_MS = 50;
 /** A sweep, due every second, that comes this long after the one before tells that the process did not run in between. */
 const LATE_MS = 2_000;
 
+/** A client is told so long before its token ends. */
+const WARNING_MS = 60_000;
+
 /** Opens connections, finds them by user, ends them when they are idle or the service stops. */
 export class Clients {
   readonly #options: ClientsOptions;
   readonly #open = new Map<Connection, ClientTransport>();
   readonly #users = new Map<string, Set<Connection>>();
+  /** The tokens whose end their clients were told of. */
+  readonly #warned = new WeakSet<Identity>();
   #draining = false;
   #sweptAt = Date.now();
 
@@ -89,6 +97,24 @@ export class Clients {
     const connections = [...this.#users.get(userId) ?? []];
     for (const connection of connections) connection.end(1001, "disconnected");
     return connections.length;
+  }
+
+  /** Ends clients whose token has ended, with 4401, and tells those whose token will; called every second or so. */
+  expire(): void {
+    const { leewayMs = 0, now = Date.now } = this.#options;
+    const nowMs = now();
+    for (const connection of this.#open.keys()) {
+      const { identity } = connection;
+      const { expiresAt } = identity;
+      if (expiresAt === undefined || nowMs < expiresAt - WARNING_MS) continue;
+      if (nowMs >= expiresAt + leewayMs) connection.end(4401, "token expired");
+      else if (!this.#warned.has(identity)) {
+        this.#warned.add(identity);
+        const message = "The token ends soon; renew it with access_token.";
+        const expires_at = new Date(expiresAt).toISOString();
+        connection.pushAll("system", { code: "token_expiring", message, expires_at });
+      }
+    }
   }
 
   /** Ends and forgets clients that have been silent for too long, also one whose transport never said that it is gone; called every second or so. */

@@ -17,6 +17,8 @@ export interface Seat {
   relay(broadcast: Broadcast): void;
   /** Sends an event to this client alone. */
   push(event: string, payload: unknown): void;
+  /** Takes over what a newer token of the same user says, for all of the client's topics; throws `forbidden` for another's. */
+  renew(identity: Identity): void;
   /** Ends the membership for good: `phx_close`, after which phoenix.js does not rejoin. Calls {@linkcode Member.leave}. */
   close(payload?: unknown): void;
 }

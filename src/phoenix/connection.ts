@@ -42,9 +42,9 @@ const FINAL: readonly string[] = ["invalid", "forbidden", "not_found"];
  */
 export class Connection implements MembershipHost {
   readonly version: Version;
-  readonly identity: Identity;
   readonly onCrash: (error: unknown) => void;
   readonly transport: Transport;
+  #identity: Identity;
   readonly #route: (topic: string) => Join | undefined;
   readonly #maxTopics: number;
   readonly #maxPending: number;
@@ -57,13 +57,24 @@ export class Connection implements MembershipHost {
 
   constructor(options: ConnectionOptions) {
     this.version = options.version;
-    this.identity = options.identity;
+    this.#identity = options.identity;
     this.onCrash = options.onCrash;
     this.transport = options.transport;
     this.#route = options.route;
     this.#maxTopics = options.maxTopics;
     this.#maxPending = options.maxPending ?? 1_000;
     this.#closeRefusedJoins = options.closeRefusedJoins ?? false;
+  }
+
+  /** Whose it is, as the last token said. */
+  get identity(): Identity {
+    return this.#identity;
+  }
+
+  /** Takes over what a newer token of the same user says. */
+  renew(identity: Identity): void {
+    if (identity.userId !== this.#identity.userId) throw new ChatError("forbidden", "This token is another user's.");
+    this.#identity = identity;
   }
 
   /** Takes a frame from the client; one that cannot be decoded closes the connection with 1011. */

@@ -16,6 +16,7 @@ export interface MembershipHost {
   readonly transport: Transport;
   push(membership: Membership, event: string, payload: unknown): void;
   close(membership: Membership, payload: unknown): void;
+  renew(identity: Identity): void;
   onCrash(error: unknown): void;
 }
 
@@ -53,6 +54,10 @@ export class Membership implements Seat {
 
   get identity(): Identity {
     return this.#host.identity;
+  }
+
+  renew(identity: Identity): void {
+    this.#host.renew(identity);
   }
 
   get joined(): boolean {

@@ -14,6 +14,12 @@ interface Joined {
   readonly welcome: Welcome;
 }
 
+/** Takes a token for the user id, but `bad`; it ends at a fixed time. */
+const authenticate = (token = "") =>
+  token === "bad"
+    ? Promise.reject(new ChatError("unauthorized", "The token is not valid."))
+    : Promise.resolve({ userId: token, expiresAt: Date.UTC(2026, 0, 1) });
+
 /** The rooms of one test, left at its end. */
 class Rooms implements AsyncDisposable {
   readonly opened: ChatWith;
@@ -29,7 +35,7 @@ class Rooms implements AsyncDisposable {
 
   async join(userId: string, payload: unknown = {}, channelId = "a"): Promise<Joined> {
     const seat = new FakeSeat(userId, channelId);
-    const join = roomRouter(this.opened.chat)(seat.topic);
+    const join = roomRouter(this.opened.chat, authenticate)(seat.topic);
     if (!join) throw new Error("no room");
     const member = await join(seat, payload);
     this.#members.add(member);
@@ -51,7 +57,7 @@ class Rooms implements AsyncDisposable {
 
 Deno.test("roomRouter() has a room for each text channel and for nothing else", async () => {
   await using rooms = await Rooms.open();
-  const route = roomRouter(rooms.opened.chat);
+  const route = roomRouter(rooms.opened.chat, authenticate);
   for (const topic of ["text_channel:a", "text_channel:", "text_channel:no such"]) {
     assertEquals(typeof route(topic), "function", topic);
   }
@@ -595,4 +601,22 @@ Deno.test("Room seat is closed when the channel is deleted", async () => {
   await rooms.opened.chat.deleteChannel("a");
   assertEquals(seat.closes, [{ reason: "channel_deleted" }]);
   assertEquals(rooms.opened.chat.activeChannels, 0);
+});
+
+// Tokens
+
+Deno.test("Room access_token takes a newer token of the same user", async () => {
+  await using rooms = await Rooms.open();
+  const { seat, member } = await rooms.join("alice");
+  assertEquals(await member.handle("access_token", { token: "alice" }), { expires_at: "2026-01-01T00:00:00.000Z" });
+  assertEquals(seat.identity.expiresAt, Date.UTC(2026, 0, 1));
+});
+
+Deno.test("Room access_token refuses what is no token, and one that is not valid", async () => {
+  await using rooms = await Rooms.open();
+  const { member } = await rooms.join("alice");
+  for (const payload of [{}, { token: 1 }, { token: "" }]) {
+    await assertRefused("invalid", () => member.handle("access_token", payload));
+  }
+  await assertRefused("unauthorized", () => member.handle("access_token", { token: "bad" }));
 });

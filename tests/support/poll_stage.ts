@@ -30,9 +30,10 @@ export class PollStage implements AsyncDisposable {
     this.#chat = chat;
     const log = openLog("error", () => {});
     const limits = { maxClients: 100, maxTopics: 100, closeRefusedJoins: true, drainWindowMs: 0 };
-    const clients = this.clients = new Clients({ route: roomRouter(chat.chat), ...limits, log });
+    const authenticate = jwtAuthenticator({ keys: undefined, anonymous: true });
+    const clients = this.clients = new Clients({ route: roomRouter(chat.chat, authenticate), ...limits, log });
     const handshake = new Handshake({
-      authenticate: jwtAuthenticator({ keys: undefined, anonymous: true }),
+      authenticate,
       checkOrigin: originCheck([], { loopback: true }),
       failures: new FailureBudget(0),
       log,

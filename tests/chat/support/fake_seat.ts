@@ -17,7 +17,7 @@ export interface Heard {
 /** A {@linkcode Seat} of one user, in `text_channel:a` where nothing else is said. */
 export class FakeSeat implements Seat {
   readonly topic: string;
-  readonly identity: Identity;
+  identity: Identity;
   /** What was relayed or pushed, in order. */
   readonly heard: Heard[] = [];
   /** With what the membership was ended, each time. */
@@ -41,6 +41,10 @@ export class FakeSeat implements Seat {
 
   push(event: string, payload: unknown): void {
     this.heard.push({ event, payload: JSON.parse(stringify(payload)) });
+  }
+
+  renew(identity: Identity): void {
+    this.identity = identity;
   }
 
   close(payload?: unknown): void {
