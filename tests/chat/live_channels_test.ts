@@ -152,23 +152,23 @@ Deno.test("what no news told of is found by check(): messages, and that the chan
 });
 
 Deno.test("check() takes no channel for deleted to which something is said while it reads", async () => {
-  let hold: Promise<void> | undefined;
+  const held = Promise.withResolvers<void>();
+  const gate = { closed: false };
   await using chats = await JoinedChats.open({
     store: (store) => ({
       async getChannel(id) {
         const channel = await store.getChannel(id);
-        await hold;
+        if (gate.closed) await held.promise;
         return channel;
       },
     }),
   });
   const { seat } = await chats.visit(chats.one, "alice");
-  const { promise, resolve } = Promise.withResolvers<void>();
-  hold = promise;
+  gate.closed = true;
   const checked = chats.one.check();
   await chats.say(chats.two, "bob", "meanwhile");
   await eventually(() => seat.seqs.length === 1);
-  resolve();
+  held.resolve();
   await checked;
   assertEquals(seat.closes, []);
 });

@@ -50,6 +50,9 @@ redisTest("a long-poll session goes on at whichever instance its next request me
     if (messages.some((text) => text.startsWith('["again"') && text.length > 700_000)) return true;
     return (await poll()).status === 403 ? Promise.reject(new Error("the session has ended")) : false;
   }, 10_000);
+  // Where its home is gone, the session has ended.
+  await cluster.server(1).crash();
+  for (const n of [2, 3]) assertEquals((await ask(cluster.server(n).url, `${user}&token=${token}`)).status, 403);
 });
 
 redisTest("phoenix.js polls through a balancer that sends each request elsewhere", async () => {
