@@ -28,7 +28,7 @@ if $deno compile --help 2>/dev/null | grep -q -- --exclude-unused-npm; then slim
 mkdir -p dist
 # shellcheck disable=SC2086 -- these are lists of words
 if ! $deno compile $permissions --frozen $slim \
-  --include src/store/sqlite_writer_thread.ts --include src/web \
+  --include src/store/sqlite_writer_thread.ts --include src/worker.ts --include src/web \
   --target "$target" --output "$out" main.ts; then
   echo "compile.sh: deno downloads its runtime (denort) for the target from dl.deno.land; where that cannot be reached," >&2
   echo "            download it elsewhere and name it in DENORT_BIN. Its version must be that of \`$deno --version\`." >&2

@@ -91,9 +91,10 @@ export async function startService(config: Config, version: string, log: Log, sh
     instance,
     onFault: (error) => log.warn("the bus", { error: describe(error) }),
   });
+  const storeName = await store.identity();
   const hasPeers = () => peers.discovery.peers.length > 0;
   const { adHocChannels, presenceList: maxListed } = config;
-  const chat = new Chat({ store, bus, adHocChannels, maxListed, onFault, hasPeers });
+  const chat = new Chat({ store, bus, storeName, adHocChannels, maxListed, onFault, hasPeers });
   const { maxTopics, maxFrameBytes, maxBatchBytes, sendBufferBytes, idleTimeoutMs } = config;
   const { maxSockets: maxClients, closeRefusedJoins, drainWindowMs, jwtLeewayMs: leewayMs } = config;
   const authenticate = authenticator(config, log);
@@ -102,7 +103,7 @@ export async function startService(config: Config, version: string, log: Log, sh
   const peers = await Peers.open({
     bus,
     node,
-    store: await store.identity(),
+    store: storeName,
     onLost: (instance) => chat.dropInstance(instance),
     onBack: () => chat.askInstances(),
     onRoundTrip: (ms) => health.measured(ms),
@@ -144,7 +145,10 @@ export async function startService(config: Config, version: string, log: Log, sh
       clients.expire();
     }, SWEEP_MS),
     setInterval(() => chat.sweepStore(), SWEEP_STORE_MS),
-    setInterval(() => hasPeers() && chat.check(), CHECK_MS),
+    setInterval(() => {
+      chat.keepInstances((instance) => peers.discovery.has(instance));
+      if (hasPeers()) chat.check();
+    }, CHECK_MS),
   ];
   const parts = opened.move();
   return {

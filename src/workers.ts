@@ -23,11 +23,16 @@ export async function startWorkers(config: Config, version: string, log: Log): P
   const port = config.port === 0 ? freePort(config.host) : config.port;
   const shared = { busUrl: `workers:${crypto.randomUUID()}`, sessionSecret: crypto.randomUUID() };
   assertFree(config.host, port);
-  const threads: Thread[] = [];
+  const threads: WorkerThread[] = [];
   try {
     // The first one makes the database where there is none.
     for (let n = 1; n <= config.workers; n++) {
-      const thread = new Thread({ ...config, port, nodeName: `${node}_${n}`, workers: 1 }, version, shared, log);
+      const thread = new WorkerThread({
+        config: { ...config, port, nodeName: `${node}_${n}`, workers: 1 },
+        version,
+        shared,
+        log,
+      });
       threads.push(thread);
       await thread.start();
     }
@@ -44,30 +49,43 @@ export async function startWorkers(config: Config, version: string, log: Log): P
   };
 }
 
-class Thread {
+/** What a {@linkcode WorkerThread} is made of. */
+export interface WorkerThreadOptions {
+  readonly config: Config;
+  readonly version: string;
+  readonly shared: Shared;
+  readonly log: Pick<Log, "info" | "error">;
+  /** The program of the thread; `worker.ts` where absent. */
+  readonly program?: URL;
+}
+
+/** One instance in a thread, started again whenever it crashes. */
+export class WorkerThread {
+  readonly #options: WorkerThreadOptions;
   readonly #config: Config;
-  readonly #version: string;
-  readonly #shared: Shared;
-  readonly #log: Log;
+  readonly #log: Pick<Log, "info" | "error">;
   #worker: Worker | undefined;
+  #started = false;
   #startedAt = 0;
   #restartMs = RESTART_MS;
+  #restarting: ReturnType<typeof setTimeout> | undefined;
   #stopping = false;
 
-  constructor(config: Config, version: string, shared: Shared, log: Log) {
-    this.#config = config;
-    this.#version = version;
-    this.#shared = shared;
-    this.#log = log;
+  constructor(options: WorkerThreadOptions) {
+    this.#options = options;
+    this.#config = options.config;
+    this.#log = options.log;
   }
 
   /** Resolves when it listens. */
   async start(): Promise<void> {
-    const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+    const { config, version, shared, program = new URL("./worker.ts", import.meta.url) } = this.#options;
+    const worker = new Worker(program, { type: "module" });
     this.#worker = worker;
+    this.#started = false;
     this.#startedAt = Date.now();
     const report = await new Promise<WorkerReport>((resolve, reject) => {
-      const order: WorkerOrder = { start: this.#config, version: this.#version, shared: this.#shared };
+      const order: WorkerOrder = { start: config, version, shared };
       worker.onmessage = ({ data }: MessageEvent<WorkerReport>) => {
         if ("ready" in data) worker.postMessage(order);
         else resolve(data);
@@ -78,6 +96,7 @@ class Thread {
       };
     });
     if ("failed" in report) throw new ChatError("unavailable", report.failed);
+    this.#started = true;
     worker.onerror = (event) => {
       event.preventDefault();
       this.#crashed(event.message);
@@ -88,7 +107,7 @@ class Thread {
   async stop(): Promise<void> {
     this.#stopping = true;
     const worker = this.#worker;
-    if (!worker) return;
+    if (!worker || !this.#started) return this.end(); // one that only starts has nothing to drain
     const stopped = new Promise<void>((resolve) => worker.onmessage = () => resolve());
     worker.postMessage({ stop: true } satisfies WorkerOrder);
     await within(this.#config.drainTimeoutMs + STOP_MS, stopped);
@@ -98,6 +117,7 @@ class Thread {
   /** Ends it at once. */
   end(): void {
     this.#stopping = true;
+    clearTimeout(this.#restarting);
     this.#worker?.terminate();
     this.#worker = undefined;
   }
@@ -112,7 +132,7 @@ class Thread {
       reason,
       afterMs: this.#restartMs,
     });
-    setTimeout(() => this.#restart(), this.#restartMs);
+    this.#restarting = setTimeout(() => this.#restart(), this.#restartMs);
     this.#restartMs = Math.min(this.#restartMs * 2, MAX_RESTART_MS);
   }
 

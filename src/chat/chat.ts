@@ -174,8 +174,8 @@ export class Chat {
   async present(channelId: string, query: { limit: number; after?: string }): Promise<PresentPage> {
     await this.#store.getChannel(channelId);
     const live = this.#live.get(channelId);
-    if (live) return pageOf(live.presence, query);
-    const visiting = this.#live.open(channelId);
+    if (live && live.feed.size > 0) return pageOf(live.presence, query);
+    const visiting = live ?? this.#live.open(channelId);
     try {
       if (this.#options.hasPeers()) await new Promise((resolve) => setTimeout(resolve, ASK_MS));
       return pageOf(visiting.presence, query);
@@ -201,6 +201,11 @@ export class Chat {
   /** An instance that was taken for gone is back. */
   askInstances(): void {
     this.#live.askAll();
+  }
+
+  /** Drops the members of instances that have not been there for a while; called every ten seconds or so. */
+  keepInstances(isThere: (instance: string) => boolean): void {
+    this.#live.keep(isThere);
   }
 
   /** Looks for changes of which nothing was heard; called every ten seconds or so where there are other instances. */

@@ -19,6 +19,8 @@ import { Typing } from "./typing.ts";
 export interface LiveChannelsOptions {
   readonly store: Store;
   readonly bus: Bus;
+  /** Names the storage: instances that share a bus and not the storage do not hear each other. Nothing where absent. */
+  readonly storeName?: string;
   /** Clients above which a channel's presence is counts in place of a list. */
   readonly maxListed: number;
   /** Hears of failures that no client waits for. */
@@ -52,6 +54,8 @@ export class LiveChannels {
   readonly #options: LiveChannelsOptions;
   readonly #bus: Bus;
   readonly #channels = new Map<string, LiveChannel>();
+  /** Instances with clients here which were not there at the last {@linkcode keep}. */
+  #unknown: ReadonlySet<string> = new Set();
 
   constructor(options: LiveChannelsOptions) {
     this.#options = options;
@@ -78,7 +82,7 @@ export class LiveChannels {
   forget(channelId: string, live: LiveChannel): void {
     if (this.#channels.get(channelId) !== live) return;
     this.#channels.delete(channelId);
-    this.#bus.unsubscribe(busTopic(channelId));
+    this.#bus.unsubscribe(this.#topicOf(channelId));
   }
 
   /** Gives a committed change to the members, here and elsewhere. */
@@ -107,6 +111,13 @@ export class LiveChannels {
     const live = this.#channels.get(channelId);
     if (live) live.typing.start(userId);
     else this.#publish(channelId, { kind: "typing", userId, types: true });
+  }
+
+  /** The user has sent something, or has stopped. */
+  stopTyping(channelId: string, userId: string): void {
+    const live = this.#channels.get(channelId);
+    if (live) live.typing.stop(userId);
+    else this.#publish(channelId, { kind: "typing", userId, types: false });
   }
 
   /** The channel was deleted: its topic is closed for its members, here and elsewhere. */
@@ -143,18 +154,22 @@ export class LiveChannels {
     }
   }
 
-  /** Ends typing that was not renewed. */
+  /** Ends typing that was not renewed, and the presence of those who have not answered for it. */
   sweep(): void {
-    for (const { typing } of this.#channels.values()) typing.sweep();
+    for (const { typing, presence } of this.#channels.values()) {
+      typing.sweep();
+      presence.sweep();
+    }
   }
 
   /** Compares every channel with the store, for news that were lost and that nothing has followed; called every ten seconds or so. */
   async check(): Promise<void> {
     for (const [channelId, { feed }] of [...this.#channels]) {
+      const { delivered } = feed; // before the reading: what is delivered during it may be above what was read
+      if (delivered === undefined) continue;
       try {
         const { headSeq } = await this.#options.store.getChannel(channelId);
-        const { delivered } = feed;
-        if (delivered === undefined) continue;
+        if (this.#channels.get(channelId)?.feed !== feed) continue;
         if (headSeq > delivered) feed.repair();
         else if (headSeq < delivered) this.#deleted(channelId); // deleted, and made again
       } catch (error) {
@@ -162,6 +177,20 @@ export class LiveChannels {
         else this.#options.onFault(error);
       }
     }
+  }
+
+  /** Drops the clients of instances that are not there, nor were at the last call: news of one can come after its end, or before anything else of it. */
+  keep(isThere: (instance: string) => boolean): void {
+    const unknown = new Set<string>();
+    for (const { presence } of this.#channels.values()) {
+      for (const instance of presence.instances()) {
+        if (!isThere(instance)) unknown.add(instance);
+      }
+    }
+    for (const instance of unknown) {
+      if (this.#unknown.has(instance)) this.drop(instance);
+    }
+    this.#unknown = unknown;
   }
 
   #make(channelId: string): LiveChannel {
@@ -178,13 +207,20 @@ export class LiveChannels {
       maxListed,
       now: now ?? Date.now,
     });
-    const joined = this.#bus.subscribe(busTopic(channelId), (message, from) => this.#hear(channelId, message, from));
+    const joined = this.#bus.subscribe(
+      this.#topicOf(channelId),
+      (message, from) => this.#hear(channelId, message, from),
+    );
     joined.then(() => this.ask(channelId));
     return { feed, typing, presence, joined, revision: 0 };
   }
 
+  #topicOf(channelId: string): string {
+    return busTopic(channelId, this.#options.storeName);
+  }
+
   #publish(channelId: string, news: News): void {
-    this.#bus.publish(busTopic(channelId), encodeNews(news));
+    this.#bus.publish(this.#topicOf(channelId), encodeNews(news));
   }
 
   #hear(channelId: string, message: string, from: string): void {
@@ -246,8 +282,11 @@ export class LiveChannels {
   /** News may have been missed, here and, where the link was down, elsewhere. */
   #mend(topics: GapTopics): void {
     for (const [channelId, live] of this.#channels) {
-      if (topics !== "all" && !topics.includes(busTopic(channelId))) continue;
+      if (topics !== "all" && !topics.includes(this.#topicOf(channelId))) continue;
+      live.welcome = undefined; // the channel itself may have changed
+      live.revision++;
       live.feed.repair();
+      live.presence.doubt();
       this.#introduce(channelId, live);
       this.ask(channelId);
     }

@@ -102,7 +102,7 @@ export class Messages {
   async send(draft: MessageDraft): Promise<Appended> {
     const { channelId, userId } = draft;
     const appended = await this.#write(channelId, this.#store.append(draft));
-    this.#live.get(channelId)?.typing.stop(userId);
+    this.#live.stopTyping(channelId, userId);
     if (appended.created) this.#live.offer(channelId, changeOf(appended.message));
     return appended;
   }

@@ -30,9 +30,9 @@ export type News =
   /** Asks for everybody's `all_members`. */
   | { readonly kind: "who" };
 
-/** The bus topic of a channel. */
-export function busTopic(channelId: string): string {
-  return `channel:${channelId}`;
+/** The bus topic of a channel in a storage: the same name in another one is another channel. */
+export function busTopic(channelId: string, storeName = ""): string {
+  return `channel:${storeName}:${channelId}`;
 }
 
 /**

@@ -48,6 +48,9 @@ const GATHER_MS = 10;
 /** Counts of a large channel go out this often at the most. */
 const COUNT_MS = 1_000;
 
+/** How long an instance may take to answer for its clients after something was missed. */
+const DOUBT_MS = 5_000;
+
 /** Refs of this process start with this, so that they are unique among instances. */
 const PROCESS = crypto.randomUUID().slice(0, 8);
 let refs = 0;
@@ -68,6 +71,8 @@ export class Presence {
   readonly #owners = new Map<string, string>();
   /** The refs of other instances' clients. */
   readonly #elsewhere = new Map<string, Set<string>>();
+  /** Until when an instance must have said who is there. */
+  readonly #doubted = new Map<string, number>();
   /** What the next diff says: user and meta. */
   #joins: [string, Meta][] = [];
   #leaves: [string, Meta][] = [];
@@ -125,6 +130,7 @@ export class Presence {
 
   /** Takes in what another instance says of its clients; where it names `all` of them, those that it does not name have gone. */
   merge(instance: string, { joins, leaves }: MembersChange, all = false): void {
+    if (all) this.#doubted.delete(instance);
     const theirs = this.#elsewhere.get(instance) ?? new Set();
     const named = new Set(joins.map(([, { phx_ref }]) => phx_ref));
     const gone = (all ? [...theirs].filter((ref) => !named.has(ref)) : leaves).filter((ref) => theirs.delete(ref));
@@ -137,6 +143,29 @@ export class Presence {
     if (theirs.size > 0) this.#elsewhere.set(instance, theirs);
     else this.#elsewhere.delete(instance);
     if (gone.length + come.length > 0) this.#tell();
+  }
+
+  /** The other instances that have clients. */
+  instances(): string[] {
+    return [...this.#elsewhere.keys()];
+  }
+
+  /** Something may have been missed: whoever does not say within seconds which clients it has, has none left. */
+  doubt(): void {
+    const until = this.#now() + DOUBT_MS;
+    for (const instance of this.#elsewhere.keys()) {
+      if (!this.#doubted.has(instance)) this.#doubted.set(instance, until);
+    }
+  }
+
+  /** Drops the clients for which nobody has answered; called every second or so. */
+  sweep(): void {
+    const now = this.#now();
+    for (const [instance, until] of this.#doubted) {
+      if (until > now) continue;
+      this.#doubted.delete(instance);
+      this.drop(instance);
+    }
   }
 
   /** Another instance has gone, and its clients with it. */

@@ -69,7 +69,10 @@ export class Health {
     return {
       status: this.#draining ? "draining" : whole ? "healthy" : "degraded",
       node,
-      connected_nodes: discovery.peers.map((peer) => peer.node).filter((name) => !strangers.includes(name)),
+      // One that was killed and is back is there twice until its first life's lease ends.
+      connected_nodes: [...new Set(discovery.peers.map((peer) => peer.node))].filter((name) =>
+        !strangers.includes(name)
+      ),
       uptime: this.#now() - this.#startedAt,
       version,
       store: ok ? "ok" : "failing",

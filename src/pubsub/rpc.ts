@@ -14,7 +14,12 @@ interface Asked {
   readonly resolve: (answer: string) => void;
   readonly reject: (error: ChatError) => void;
   readonly timer: ReturnType<typeof setTimeout>;
+  /** What has come of a long answer. */
+  readonly parts: string[];
 }
+
+/** A longer answer travels in parts, none of which is too long for a bus. */
+const PART = 256 * 1_024;
 
 /** Questions that may wait for their answers. */
 const MAX_ASKED = 20_000;
@@ -51,7 +56,7 @@ export class Rpc implements AsyncDisposable {
         this.#asked.delete(id);
         reject(new ChatError("unavailable", "Another instance did not answer."));
       }, timeoutMs);
-      this.#asked.set(id, { resolve, reject, timer });
+      this.#asked.set(id, { resolve, reject, timer, parts: [] });
       this.#bus.publish(inboxOf(instance), `${id} ${name}\n${body}`);
     });
   }
@@ -67,23 +72,33 @@ export class Rpc implements AsyncDisposable {
 
   #hear(message: string, from: string): void {
     const end = message.indexOf("\n");
-    const [id = "", name = ""] = message.slice(0, end).split(" ");
+    const [id = "", name = "", length] = message.slice(0, end).split(" ");
     const body = message.slice(end + 1);
-    if (name === "answer" || name === "failure") return this.#settle(id, name, body);
+    if (name === "part") return void this.#asked.get(id)?.parts.push(body);
+    if (name === "answer" || name === "failure") return this.#settle(id, name, body, Number(length));
     const answer = this.#answers.get(name);
     if (!answer) return;
     answer(body).then(
-      (text) => this.#bus.publish(inboxOf(from), `${id} answer\n${text}`),
+      (text) => this.#reply(from, id, text),
       () => this.#bus.publish(inboxOf(from), `${id} failure\n`),
     );
   }
 
-  #settle(id: string, outcome: "answer" | "failure", body: string): void {
+  #reply(to: string, id: string, text: string): void {
+    let at = 0;
+    for (; text.length - at > PART; at += PART) {
+      this.#bus.publish(inboxOf(to), `${id} part\n${text.slice(at, at + PART)}`);
+    }
+    this.#bus.publish(inboxOf(to), `${id} answer ${text.length}\n${text.slice(at)}`);
+  }
+
+  #settle(id: string, outcome: "answer" | "failure", body: string, length: number): void {
     const asked = this.#asked.get(id);
     if (!asked) return;
     this.#asked.delete(id);
     clearTimeout(asked.timer);
-    if (outcome === "answer") asked.resolve(body);
+    const whole = asked.parts.join("") + body;
+    if (outcome === "answer" && whole.length === length) asked.resolve(whole);
     else asked.reject(new ChatError("unavailable", "Another instance could not answer."));
   }
 }

@@ -4,15 +4,16 @@
  * @module
  */
 
-/** Passes connections on to one port; `await using` cuts everything and stops listening. */
+/** Passes connections on to one port, or to several in turn, leaving out those where nobody is; `await using` cuts everything and stops listening. */
 export class Network implements AsyncDisposable {
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  readonly #target: number;
+  readonly #targets: readonly number[];
+  #next = 0;
   readonly #links = new Set<Link>();
   readonly #accepting: Promise<void>;
 
-  constructor(target: number) {
-    this.#target = target;
+  constructor(...targets: readonly number[]) {
+    this.#targets = targets;
     this.#accepting = this.#accept();
   }
 
@@ -38,13 +39,21 @@ export class Network implements AsyncDisposable {
     await Promise.all(ended);
   }
 
-  async #pass(client: Deno.TcpConn): Promise<void> {
-    let server: Deno.TcpConn;
-    try {
-      server = await Deno.connect({ hostname: "127.0.0.1", port: this.#target });
-    } catch {
-      return client.close(); // nobody is there
+  async #connect(): Promise<Deno.TcpConn | undefined> {
+    for (let tried = 0; tried < this.#targets.length; tried++) {
+      try {
+        const port = this.#targets[this.#next++ % this.#targets.length] ?? 0;
+        return await Deno.connect({ hostname: "127.0.0.1", port });
+      } catch {
+        // The next one, then.
+      }
     }
+    return undefined;
+  }
+
+  async #pass(client: Deno.TcpConn): Promise<void> {
+    const server = await this.#connect();
+    if (!server) return client.close(); // nobody is there
     const link = new Link(client, server);
     this.#links.add(link);
     await link.ended;

@@ -2,6 +2,9 @@
 
 export interface SocketOptions {
   readonly params?: Readonly<Record<string, string>>;
+  readonly timeout?: number;
+  readonly reconnectAfterMs?: (tries: number) => number;
+  readonly rejoinAfterMs?: (tries: number) => number;
   /** From 1.8 on; earlier versions do not know it. */
   readonly authToken?: string;
 }
