@@ -1,9 +1,9 @@
 /**
  * `deno task bench`: measures the service beside a bare Deno fan-out in one run and prints the ratios, which travel better
- * than the figures; then the store with a million messages in one channel. It judges nothing: it ends with 0 unless
- * something broke.
+ * than the figures; then the store with a million messages in one channel; then what more instances cost and bring. It
+ * judges nothing: it ends with 0 unless something broke.
  *
- *     deno task bench [--only fanout|history] [--rounds 3] [--secs 4] [--messages 1000000] [--quick] [--sync full|normal] [--json]
+ *     deno task bench [--only fanout|history|scale] [--rounds 3] [--secs 4] [--messages 1000000] [--quick] [--sync full|normal] [--json]
  *
  * @module
  */
@@ -11,12 +11,16 @@ import { parseArgs } from "node:util";
 import { compileFanload, type Load, runFanload } from "./fanload.ts";
 import { type HistoryResult, measureHistory, planText, timingTable } from "./history.ts";
 import { align, loadTable, ratiosOf, ratioTable, type Result } from "./report.ts";
+import { measureScale, scaleText } from "./scale.ts";
 import { type Scenario, SCENARIOS } from "./scenarios.ts";
 import { createRooms, type ServerName, SERVERS, startServer } from "./server.ts";
 
+const PARTS = ["fanout", "history", "scale"] as const;
+type Part = typeof PARTS[number];
+
 interface Options {
-  /** The one part that is measured; both where absent. */
-  readonly only: "fanout" | "history" | undefined;
+  /** What is measured: the one that was asked for, or all; `--quick` leaves out `scale` unless asked. */
+  readonly parts: readonly Part[];
   /** How many the long history has. */
   readonly messages: number;
   readonly rounds: number;
@@ -37,21 +41,22 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
 
 try {
   const options = await readOptions(Deno.args);
-  const results = options.only === "history" ? [] : await measure(options);
+  const { parts } = options;
+  const { signal } = interrupted;
+  const results = parts.includes("fanout") ? await measure(options) : [];
   const ratios = ratiosOf(results);
-  const history = options.only === "fanout" ? undefined : await measureHistory(options.messages, {
-    note,
-    signal: interrupted.signal,
-  });
+  const history = parts.includes("history") ? await measureHistory(options.messages, { note, signal }) : undefined;
+  const scale = parts.includes("scale") ? await measureScale({ ...options, note, signal }) : undefined;
   if (options.json) {
     const runs = results.map(({ scenario, loads }) => ({ scenario: scenario.name, ...loads }));
-    print(JSON.stringify({ deno: Deno.version.deno, ...options, runs, ratios, history }, null, 2));
+    print(JSON.stringify({ deno: Deno.version.deno, ...options, runs, ratios, history, scale }, null, 2));
   } else {
-    const parts = [
+    const texts = [
       ...(results.length > 0 ? [describe(options), loadTable(results), ratioTable(ratios)] : []),
       ...(history === undefined ? [] : describeHistory(history)),
+      ...(scale === undefined ? [] : scaleText(scale)),
     ];
-    print(parts.join("\n\n"));
+    print(texts.join("\n\n"));
   }
   Deno.exit(0);
 } catch (error) {
@@ -76,14 +81,15 @@ async function readOptions(args: string[]): Promise<Options> {
   const rounds = Number(values.rounds ?? (quick ? 1 : 3));
   const secs = Number(values.secs ?? (quick ? 1 : 4));
   const messages = Number(values.messages ?? (quick ? 20_000 : 1_000_000));
-  if (only !== undefined && only !== "fanout" && only !== "history") throw new Error("--only: fanout or history");
+  const parts = PARTS.filter((part) => only === undefined ? part !== "scale" || !quick : part === only);
+  if (parts.length === 0) throw new Error("--only: fanout, history or scale");
   if (!Number.isInteger(messages) || messages < 10_000) throw new Error("--messages: a whole number from 10000");
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds: a whole number from 1");
   if (!(secs > 0)) throw new Error("--secs: seconds, more than 0");
   if (sync !== undefined && sync !== "full" && sync !== "normal") throw new Error("--sync: full or normal");
   const pinned = await canPin();
   const substitute = Deno.env.get("BENCH_SERVICE_CMD") || undefined;
-  return { only, messages, rounds, secs, warm: quick ? 0.5 : 1, sync, json, pinned, substitute };
+  return { parts, messages, rounds, secs, warm: quick ? 0.5 : 1, sync, json, pinned, substitute };
 }
 
 function describe({ rounds, secs, sync, pinned, substitute }: Options): string {
