@@ -83,11 +83,13 @@ export class Health {
   }
 
   /**
-   * Whether clients should be sent here: not while it stops, while the store fails, or beside instances that keep other messages. Without the bus they
-   * should: it serves them from the store, and the others are no better off.
+   * Whether clients should be sent here: not while it stops, while the store fails, or where as many instances keep other messages as keep these: then
+   * nobody can tell who is wrong. Without the bus they should: it serves them from the store, and the others are no better off.
    */
   async isReady(): Promise<boolean> {
-    return !this.#draining && this.#options.discovery.strangers.length === 0 && await this.#storeAnswers();
+    const { peers, strangers } = this.#options.discovery;
+    const own = 1 + peers.length - strangers.length;
+    return !this.#draining && own > strangers.length && await this.#storeAnswers();
   }
 
   /** Takes in how long a question to another instance took; undefined where there is none to ask. */

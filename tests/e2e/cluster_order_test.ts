@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { ownPostgres } from "../store/support/own_postgres.ts";
 import { Ledger } from "../support/checker.ts";
 import { Cluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
@@ -7,6 +8,8 @@ import { redisTest } from "../support/redis_server.ts";
 import { RestClient } from "../support/rest_client.ts";
 import { Server } from "../support/server.ts";
 import { linesOf, sayAll, Talker } from "../support/talker.ts";
+
+const { test: postgresTest } = ownPostgres();
 
 const LINES = 40;
 const TOTAL = 10 * LINES;
@@ -58,3 +61,11 @@ for (const size of [2, 3]) {
     await assertOneOrder(cluster.servers);
   });
 }
+
+postgresTest(
+  "2 processes on Postgres: ten senders, one order at all receivers, in histories and join replies",
+  async (postgres) => {
+    await using cluster = await Cluster.start({ env: { CHAT_STORE_URL: await postgres.newDatabase() } });
+    await assertOneOrder(cluster.servers);
+  },
+);

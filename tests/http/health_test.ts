@@ -106,3 +106,17 @@ Deno.test("GET /api/health shows neither settings nor secrets", async () => {
   const { text } = await service.call("GET", "/api/health");
   for (const secret of [secretKeyBase, "a-salt-of-sorts", "memory:", "sqlite"]) assertFalse(text.includes(secret));
 });
+
+for (
+  const [own, strangers, ready] of [[0, 0, true], [0, 1, false], [1, 1, true], [1, 2, false], [3, 1, true]] as const
+) {
+  Deno.test(`Health isReady() is ${ready} beside ${own} of its own storage and ${strangers} of another`, async () => {
+    const peer = (n: number) => ({ instance: `${n}`, node: `node ${n}`, store: "" });
+    const peers = Array.from({ length: own + strangers }, (_, n) => peer(n));
+    const discovery = { peers, strangers: peers.slice(own) };
+    const store = failingStore(undefined, { ping: ok });
+    const health = new Health({ store, bus: { healthy: true }, discovery, node: "me", version: "1.2.3" });
+    assertEquals(await health.isReady(), ready);
+    assertEquals((await health.report()).status, strangers > 0 ? "degraded" : "healthy");
+  });
+}
