@@ -49,6 +49,8 @@ function banner({ port, node }: Pick<Service, "port" | "node">, config: Config):
     `  Health    http://${at}/api/health`,
     `  Messages  ${config.storeUrl === "memory:" ? "in memory only: gone when this stops" : shownUrl(config.storeUrl)}`,
   ];
+  if (config.workers > 1) lines.push(`  Threads   ${config.workers}`);
+  if (config.busUrl !== "local:") lines.push(`  Joined    by ${shownUrl(config.busUrl)}`);
   if (config.env === "development") {
     const { secretKeyBase, jwtSecret, jwtPublicKey, jwtJwksUrl } = config;
     const rule = (secretKeyBase ?? jwtSecret ?? jwtPublicKey ?? jwtJwksUrl) === undefined

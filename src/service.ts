@@ -50,6 +50,7 @@ const FIRST_CHANNELS = [
 const SWEEP_MS = 1_000;
 const SWEEP_STORE_MS = 30_000;
 const CHECK_MS = 10_000;
+const BUS_LOG_MS = 10_000;
 const STORE_CLOSE_MS = 5_000;
 
 /** Who may come in, by the settings. */
@@ -86,10 +87,15 @@ export async function startService(config: Config, version: string, log: Log, sh
   opened.defer(() => within(STORE_CLOSE_MS, store[Symbol.asyncDispose]()).then(() => {}));
   const instance = crypto.randomUUID().slice(-12);
   const busUrl = config.busUrl === "local:" ? shared?.busUrl ?? config.busUrl : config.busUrl;
+  let toldAt = -Infinity;
   const bus = await openBus({
     url: busUrl,
     instance,
-    onFault: (error) => log.warn("the bus", { error: describe(error) }),
+    onFault(error) {
+      if (performance.now() - toldAt < BUS_LOG_MS) return; // it tries again several times a second
+      toldAt = performance.now();
+      log.warn("the bus fails, this instance goes on by itself: {reason}", { reason: String(error) });
+    },
   });
   const storeName = await store.identity();
   const hasPeers = () => peers.discovery.peers.length > 0;

@@ -28,18 +28,19 @@ export async function openStore({ url, synchronous }: StoreOptions): Promise<Sto
 }
 
 /**
- * What may be shown of a store's URL: all but the secrets in it.
+ * What may be shown of the URL of a store or a bus: all but the secrets in it.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(shownUrl("postgres://chat:secret@db:5432/chat?sslmode=require"), "postgres://db:5432/chat");
+ * assertEquals(shownUrl("rediss://:secret@cache:6380/0"), "rediss://cache:6380/0");
  * assertEquals(shownUrl("sqlite:data/a@b.db"), "sqlite:data/a@b.db");
  * ```
  */
 export function shownUrl(url: string): string {
-  return url.replace(/^(postgres(?:ql)?:\/\/)(?:.*@)?([^?]*).*$/s, "$1$2");
+  return url.replace(/^((?:postgres(?:ql)?|rediss?(?:\+\w+)?):\/\/)(?:.*@)?([^?]*).*$/s, "$1$2");
 }
 
 async function makeFolder(path: string): Promise<void> {
