@@ -33,7 +33,7 @@ function join(closing: AsyncDisposableStack, server: Server, token: string): Pro
   return closing.use(new PhoenixClient("1.8", server.socketUrl, { params: { token } })).join("general");
 }
 
-redisTest("connected_nodes and presence follow a start, a clean stop and a kill -9; typing crosses", async () => {
+redisTest("connected_nodes and presence follow a start, a clean stop and a kill -9; typing crosses (8.6)", async () => {
   await using cluster = await Cluster.start();
   await using closing = new AsyncDisposableStack();
   const { redis } = cluster;
